@@ -1,0 +1,55 @@
+//! The commands, one file each.
+
+mod apply;
+mod completion;
+mod copy;
+mod digest;
+mod form;
+mod graph;
+mod init;
+mod plan;
+mod serve;
+mod show;
+mod tags;
+mod validate;
+mod verify;
+
+pub(crate) use apply::run as apply;
+pub(crate) use plan::run as plan;
+pub(crate) use verify::run as verify;
+
+use crate::arguments::Command;
+use crate::context::Context;
+use crate::demo;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever ends the command early.
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(arguments) => init::run(context, &arguments),
+        Command::Plan(arguments) => plan::run(context, &arguments).await,
+        Command::Apply(arguments) => apply::run(context, &arguments).await,
+        Command::Show(arguments) => show::run(context, &arguments),
+        Command::Graph(arguments) => graph::run(context, &arguments),
+        Command::Verify(arguments) => verify::run(context, &arguments).await,
+        Command::Validate(arguments) => validate::run(context, &arguments),
+        Command::Schema => validate::schema(context),
+        Command::Copy(arguments) => copy::run(context, &arguments).await,
+        Command::Tags(arguments) => tags::run(context, &arguments).await,
+        Command::Digest(arguments) => digest::run(context, &arguments).await,
+        Command::Serve(arguments) => serve::run(context, &arguments).await,
+        Command::Demo => demo::run(context).await,
+        Command::Completion(arguments) => completion::run(context, &arguments),
+        Command::Inspect(_) => Err(Failure::not_yet("`transship inspect`")),
+        Command::Delete(_) => Err(Failure::not_yet("`transship delete`")),
+        Command::Login(_) => Err(Failure::not_yet("`transship login`")
+            .hint("credentials that docker or podman keep are found: `docker login HOST`")),
+        Command::Logout(_) => Err(Failure::not_yet("`transship logout`")),
+        Command::ImportConfig(_) => Err(Failure::not_yet("`transship import-config`")),
+        Command::Man(_) => Err(Failure::not_yet("`transship man`")),
+    }
+}

@@ -1,0 +1,231 @@
+//! `transship verify`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use planner::spec::Check;
+use planner::{Op, OpKind, OpPlace, Place, Plan, Problem, ProblemKind};
+use serde::Serialize;
+
+use crate::arguments::{Format, Verify};
+use crate::configuration;
+use crate::connect::{self, Manner};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::problem;
+use crate::progress::Progress;
+use crate::survey::{self, Surveyed};
+
+/// What was looked at, and what is not as it should be.
+#[derive(Debug, Default, Serialize)]
+struct Verdict {
+    checked: Checked,
+    drift: Vec<Drift>,
+    blocked: Vec<Problem>,
+}
+
+/// How much was looked at, counted per place.
+#[derive(Debug, Default, Serialize)]
+struct Checked {
+    places: usize,
+    tags: usize,
+    manifests: usize,
+    blobs: usize,
+}
+
+/// One thing that a target lacks, or holds in another form.
+#[derive(Debug, Serialize)]
+struct Drift {
+    registry: String,
+    repository: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    what: String,
+}
+
+/// Reads every target back and names what differs from the configuration.
+///
+/// # Errors
+/// A configuration that is refused (65), flags that are not there yet (64), a signal.
+pub(crate) async fn run(context: &Context, arguments: &Verify) -> Result<Exit, Failure> {
+    let loaded = configuration::load(&arguments.configuration.file, &arguments.narrow)?;
+    let spec = loaded.spec.with_check(Check::Blobs);
+    let manner = Manner::declared(loaded.directory, &arguments.access);
+    let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
+    let Surveyed { survey, plan } = survey::survey(context, &spec, &connections).await?;
+    let contents = planner::closure(&spec, &connections.capabilities(), &survey);
+    let mut verdict = Verdict {
+        checked: checked(&contents),
+        ..verdict(plan)
+    };
+    if arguments.deep {
+        let progress = Progress::survey(&context.terminal);
+        let reader = connections.reader();
+        let problems = transfer::rehash(&contents, &reader, progress.events());
+        let problems = context.unless_interrupted(problems).await?;
+        progress.end().await;
+        verdict.add(problems);
+    }
+    print(context, &verdict, arguments.format)?;
+    Ok(verdict.exit())
+}
+
+fn checked(contents: &BTreeMap<Place, planner::Contents>) -> Checked {
+    Checked {
+        places: contents.len(),
+        tags: contents.values().map(|held| held.tags.len()).sum(),
+        manifests: contents.values().map(|held| held.manifests.len()).sum(),
+        blobs: contents.values().map(|held| held.blobs.len()).sum(),
+    }
+}
+
+/// Whatever a plan would still do is what is missing.
+fn verdict(plan: Plan) -> Verdict {
+    let drift = plan
+        .ops
+        .iter()
+        .flat_map(|op| op.at.iter().map(|at| drift(op, at)))
+        .collect();
+    Verdict {
+        checked: Checked::default(),
+        drift,
+        blocked: plan.blocked,
+    }
+}
+
+fn drift(op: &Op, at: &OpPlace) -> Drift {
+    let what = match op.kind {
+        OpKind::CreateRepository => "the repository is missing".to_owned(),
+        OpKind::UploadBlob | OpKind::MountBlob => "a blob is missing".to_owned(),
+        OpKind::PutManifest => "a manifest is missing".to_owned(),
+        OpKind::MergeReferrers => "the fallback tag lacks entries".to_owned(),
+        OpKind::PutTag => op.reason.clone(),
+    };
+    Drift {
+        registry: at.registry.to_string(),
+        repository: at.repository.to_string(),
+        tag: op.tag.as_ref().map(ToString::to_string),
+        digest: op.digest.as_ref().map(ToString::to_string),
+        what,
+    }
+}
+
+impl Verdict {
+    /// Takes what hashing found: wrong bytes are drift, an unanswered question is not.
+    fn add(&mut self, problems: Vec<Problem>) {
+        for problem in problems {
+            if matches!(problem.kind, ProblemKind::Integrity | ProblemKind::NotFound) {
+                self.drift.push(Drift {
+                    registry: problem.registry.to_string(),
+                    repository: problem
+                        .repository
+                        .map(|name| name.to_string())
+                        .unwrap_or_default(),
+                    tag: problem.tag.map(|tag| tag.to_string()),
+                    digest: None,
+                    what: problem.error,
+                });
+            } else {
+                self.blocked.push(problem);
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match Exit::of_causes(self.blocked.iter().map(|problem| problem.kind)) {
+            Exit::Done if !self.drift.is_empty() => Exit::Changes,
+            exit => exit,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        for drift in &self.drift {
+            let _ = writeln!(out, "~ {}", drift.line());
+        }
+        for problem in &self.blocked {
+            let _ = writeln!(out, "! {}", problem::problem(problem));
+        }
+        let Checked {
+            places,
+            tags,
+            manifests,
+            blobs,
+        } = &self.checked;
+        let _ = match (self.drift.len(), self.blocked.len()) {
+            (0, 0) => writeln!(
+                out,
+                "No drift. {tags} tags, {manifests} manifests and {blobs} blobs stand in {places} places as they should."
+            ),
+            (drift, 0) => writeln!(out, "Drift: {drift} found."),
+            (drift, blocked) => writeln!(out, "Drift: {drift} found; {blocked} blocked."),
+        };
+        out
+    }
+}
+
+impl Drift {
+    fn line(&self) -> String {
+        let mut line = format!("{}/{}", self.registry, self.repository);
+        if let Some(tag) = &self.tag {
+            let _ = write!(line, ":{tag}");
+        }
+        if let Some(digest) = &self.digest {
+            let _ = write!(line, "  {}", digest.get(..19).unwrap_or(digest));
+        }
+        let _ = write!(line, "  {}", self.what);
+        line
+    }
+}
+
+fn print(context: &Context, verdict: &Verdict, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Text => context.text(&verdict.text()),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(verdict).expect("a verdict has text keys alone");
+            context.data(&format!("{json}\n"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use planner::Side;
+
+    fn problem(kind: ProblemKind) -> Problem {
+        Problem {
+            registry: "site".parse().unwrap(),
+            repository: None,
+            tag: None,
+            side: Side::Target,
+            kind,
+            error: "it is so".to_owned(),
+            hint: None,
+            tags: 0,
+        }
+    }
+
+    #[test]
+    fn wrong_bytes_are_drift() {
+        let mut verdict = Verdict::default();
+        assert_eq!(verdict.exit(), Exit::Done);
+        verdict.add(vec![problem(ProblemKind::Integrity)]);
+        assert_eq!(verdict.exit(), Exit::Changes);
+        assert!(verdict.text().ends_with("Drift: 1 found.\n"));
+    }
+
+    #[test]
+    fn what_could_not_be_asked_decides_over_drift() {
+        let mut verdict = Verdict::default();
+        verdict.add(vec![
+            problem(ProblemKind::Integrity),
+            problem(ProblemKind::Network),
+        ]);
+        assert_eq!(verdict.exit(), Exit::Failed);
+        assert!(verdict.text().contains("! target site: it is so\n"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Reads a configuration from a file or from standard input.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use planner::Spec;
+use planner::config::{self, Input};
+
+use crate::arguments::{Narrow, Trust};
+use crate::context::environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+
+/// More than any configuration needs, and little enough to hold in memory.
+const MAX_CONFIGURATION: u64 = 8 << 20;
+
+/// A configuration, and the directory that its relative paths count from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// What it says.
+    pub(crate) spec: Spec,
+    /// Where it stands.
+    pub(crate) directory: PathBuf,
+}
+
+/// Reads and resolves a configuration, narrowed to what the command line keeps.
+///
+/// # Errors
+/// A configuration that can't be read or is refused (65), and flags that keep nothing or are not there yet (64).
+pub(crate) fn load(file: &Path, narrow: &Narrow) -> Result<Loaded, Failure> {
+    if narrow.shard.is_some() {
+        return Err(Failure::not_yet("`--shard`"));
+    }
+    let source = files::Input::new(file);
+    let text = read(&source)?;
+    let input = Input {
+        name: &source.name(),
+        text: &text,
+        environment: &environment,
+    };
+    let spec = config::parse(&input).map_err(|problems| refuse(&problems))?;
+    Ok(Loaded {
+        spec: narrowed(spec, &narrow.only)?,
+        directory: source.directory(),
+    })
+}
+
+/// Checks a configuration without its environment, and returns what it says.
+///
+/// # Errors
+/// A configuration that can't be read or is refused (65).
+pub(crate) fn check(file: &Path) -> Result<Spec, Failure> {
+    let source = files::Input::new(file);
+    let text = read(&source)?;
+    let input = Input {
+        name: &source.name(),
+        text: &text,
+        environment: &environment,
+    };
+    config::parse_offline(&input).map_err(|problems| refuse(&problems))
+}
+
+/// Overrides how far unchanged tags are trusted, where the command line says so.
+pub(crate) fn trusted(spec: Spec, trust: Trust) -> Spec {
+    match trust.check {
+        Some(check) => spec.with_check(check.into()),
+        None => spec,
+    }
+}
+
+fn narrowed(spec: Spec, only: &[String]) -> Result<Spec, Failure> {
+    if only.is_empty() {
+        return Ok(spec);
+    }
+    spec.only(only)
+        .map_err(|problem| Failure::usage(format!("--only: {problem}")))
+}
+
+fn refuse(problems: &config::Diagnostics) -> Failure {
+    Failure::rendered(Exit::Refused, problems.to_string())
+}
+
+fn read(source: &files::Input) -> Result<String, Failure> {
+    let bytes = source
+        .read(MAX_CONFIGURATION)
+        .map_err(|error| unreadable(source, &error))?;
+    String::from_utf8(bytes).map_err(|_| Failure::refused(format!("{} is not UTF-8", source.name())))
+}
+
+fn unreadable(source: &files::Input, error: &io::Error) -> Failure {
+    let failure = Failure::refused(format!("read the configuration from {}", source.name())).because(error);
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            failure.hint("`transship init` writes a configuration to start from; `-f FILE` names another")
+        }
+        _ => failure,
+    }
+}

@@ -1,0 +1,148 @@
+//! From connections, as a configuration or a plan holds them, to registries that can be asked.
+
+mod manner;
+mod on_disk;
+mod remote;
+mod sign_in;
+mod unopened;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::ManifestReference;
+use planner::config::Connection;
+use planner::{Plan, RegistryName, Spec};
+use transfer::{Connected, Connections};
+
+pub(crate) use self::manner::Manner;
+use crate::context::{Context, environment};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Requests that a registry may have at once, where nothing else is said.
+const CONCURRENCY: usize = 8;
+
+/// A connection, and whether things are written there.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    connection: Connection,
+    role: Role,
+}
+
+/// What a registry is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is only read.
+    Source,
+    /// It is written too.
+    Target,
+}
+
+/// Returns the connections of a specification.
+pub(crate) fn of_spec(spec: &Spec) -> BTreeMap<RegistryName, Wanted> {
+    let sources = spec.mirrors.iter().flat_map(|mirror| &mirror.sources);
+    let targets = sources
+        .flat_map(|source| &source.targets)
+        .map(|target| &target.place.registry);
+    let targets: BTreeSet<&RegistryName> = targets.collect();
+    let wanted = |(name, registry): (&RegistryName, &planner::spec::Registry)| {
+        (
+            name.clone(),
+            Wanted {
+                connection: registry.connection.clone(),
+                role: role(targets.contains(name)),
+            },
+        )
+    };
+    spec.registries.iter().map(wanted).collect()
+}
+
+/// Returns the connections that a saved plan holds.
+pub(crate) fn of_plan(plan: &Plan) -> BTreeMap<RegistryName, Wanted> {
+    let targets: BTreeSet<&RegistryName> = plan
+        .ops
+        .iter()
+        .flat_map(|op| &op.at)
+        .map(|at| &at.registry)
+        .collect();
+    let wanted = |(name, connection): (&RegistryName, &Connection)| {
+        (
+            name.clone(),
+            Wanted {
+                connection: connection.clone(),
+                role: role(targets.contains(name)),
+            },
+        )
+    };
+    plan.registries.iter().map(wanted).collect()
+}
+
+fn role(written: bool) -> Role {
+    if written { Role::Target } else { Role::Source }
+}
+
+/// Connects to all of them. No registry of a configuration is asked anything yet.
+///
+/// # Errors
+/// A connection whose variables, files or keys are not as they should be (65), a signal.
+pub(crate) async fn connect(
+    context: &Context,
+    wanted: &BTreeMap<RegistryName, Wanted>,
+    manner: &Manner,
+) -> Result<Connections, Failure> {
+    let mut connected = BTreeMap::new();
+    for (name, wanted) in wanted {
+        connected.insert(name.clone(), reach(context, name, wanted, manner).await?);
+    }
+    Ok(Connections::new(connected))
+}
+
+/// Connects to a single registry, to read it.
+///
+/// # Errors
+/// As [`connect`].
+pub(crate) async fn open(
+    context: &Context,
+    name: &RegistryName,
+    registry: &planner::spec::Registry,
+    manner: &Manner,
+) -> Result<Connected, Failure> {
+    let wanted = Wanted {
+        connection: registry.connection.clone(),
+        role: Role::Source,
+    };
+    reach(context, name, &wanted, manner).await
+}
+
+async fn reach(
+    context: &Context,
+    name: &RegistryName,
+    wanted: &Wanted,
+    manner: &Manner,
+) -> Result<Connected, Failure> {
+    let refuse = |problem: String| Failure::refused(format!("registry `{name}`: {problem}"));
+    let resolved = wanted
+        .connection
+        .resolve(&environment)
+        .map_err(refuse)?
+        .at(manner.directory());
+    match (&resolved.connection.host, &resolved.connection.layout) {
+        (Some(host), _) => remote::reach(context, name, host, &resolved, manner).await,
+        (None, Some(path)) => on_disk::reach(name, path, &resolved, wanted.role),
+        (None, None) => Err(refuse("it has neither `host` nor `layout`".to_owned())),
+    }
+}
+
+/// Returns the tag that a reference without one means.
+pub(crate) fn latest() -> ManifestReference {
+    ManifestReference::Tag("latest".parse().expect("latest is a tag"))
+}
+
+/// Says what a registry answered instead of what was asked for.
+pub(crate) fn asked(what: impl Into<String>, error: &registry::Error) -> Failure {
+    let exit = match error.kind() {
+        registry::ErrorKind::Auth | registry::ErrorKind::Permission => Exit::Denied,
+        registry::ErrorKind::RateLimit => Exit::Temporary,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, what).because(error).maybe_hint(error.hint())
+}

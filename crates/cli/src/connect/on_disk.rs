@@ -1,0 +1,59 @@
+//! OCI image layouts.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use layout::{Layout, LayoutError};
+use planner::RegistryName;
+use planner::config::Resolved;
+use provider::{Class, GenericProvider};
+use registry::credentials::Anonymous;
+use registry::{LayoutRegistry, Registry};
+use transfer::Connected;
+
+use super::unopened::Unopened;
+use super::{CONCURRENCY, Role};
+use crate::failure::Failure;
+
+/// Opens a layout; one that is only written to may be missing yet.
+///
+/// # Errors
+/// An archive, which is not there yet (64).
+pub(super) fn reach(
+    name: &RegistryName,
+    path: &str,
+    resolved: &Resolved,
+    role: Role,
+) -> Result<Connected, Failure> {
+    if Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension == "tar")
+    {
+        return Err(Failure::not_yet(&format!("the archive {path}")).hint("give the directory of a layout"));
+    }
+    let registry: Arc<dyn Registry> = match Layout::open(Path::new(path)) {
+        Ok(layout) => Arc::new(LayoutRegistry::new(layout, resolved.connection.bare.clone())),
+        Err(error) if role == Role::Target && is_missing(&error) => {
+            Arc::new(Unopened::empty(Path::new(path), resolved.connection.bare.clone()))
+        }
+        Err(error) => Arc::new(Unopened::broken(&error)),
+    };
+    let provider = GenericProvider::of_class(name.to_string(), Arc::new(Anonymous), Class::Layout);
+    Ok(Connected {
+        registry,
+        provider: Arc::new(provider),
+        concurrency: CONCURRENCY,
+    })
+}
+
+/// A directory that is not there or is empty becomes a layout; one that holds something else does not.
+fn is_missing(error: &LayoutError) -> bool {
+    match error {
+        LayoutError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        LayoutError::NotALayout { path } => path
+            .read_dir()
+            .map_or(true, |mut entries| entries.next().is_none()),
+        _ => false,
+    }
+}

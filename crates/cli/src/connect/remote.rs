@@ -1,0 +1,221 @@
+//! Registries that are asked over HTTP.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use oci::Host;
+use planner::RegistryName;
+use planner::config::{Resolved, Tls};
+use provider::{Class, GenericProvider};
+use registry::credentials::Anonymous;
+use registry::{Client, ClientSettings, CredentialSource, ErrorKind, HttpTransport, TlsSettings};
+use transfer::Connected;
+
+use super::manner::{Flags, Manner};
+use super::{CONCURRENCY, sign_in};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::files::Input;
+
+/// Certificates and keys are small.
+const MAX_PEM: u64 = 1 << 20;
+
+/// How a registry is talked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wire {
+    /// TLS, certificates checked.
+    Verified,
+    /// TLS, any certificate.
+    Unverified,
+    /// No TLS.
+    Plain,
+    /// TLS with any certificate or, where TLS is not spoken, none: this must be tried.
+    Whatever,
+}
+
+/// Makes the client of a registry. Nothing is sent, unless it must be tried whether TLS is spoken.
+pub(super) async fn reach(
+    context: &Context,
+    name: &RegistryName,
+    host: &str,
+    resolved: &Resolved,
+    manner: &Manner,
+) -> Result<Connected, Failure> {
+    let refuse = || Failure::refused(format!("registry `{name}`"));
+    let host: Host = host.parse().map_err(|error| refuse().because(&error))?;
+    let tls = tls(resolved.connection.tls.as_ref(), &refuse)?;
+    let written = wire(&host, resolved, manner.flags(name));
+    let wire = context
+        .unless_interrupted(settled(written, &host, &tls))
+        .await??;
+    let credentials = sign_in::sources(name, &host, resolved.connection.auth.as_ref(), manner)?;
+    let settings = settings(&host, resolved, manner, wire);
+    let concurrency = settings.concurrency;
+    let client = client(settings, &tls, wire, Arc::clone(&credentials))?;
+    let provider = GenericProvider::of_class(name.to_string(), credentials, Class::of(&host));
+    Ok(Connected {
+        registry: Arc::new(client),
+        provider: Arc::new(provider),
+        concurrency,
+    })
+}
+
+fn wire(host: &Host, resolved: &Resolved, flags: Option<&Flags>) -> Wire {
+    let verify = flags.and_then(|flags| flags.verify);
+    match (
+        resolved.connection.plain_http,
+        resolved.connection.insecure_skip_verify,
+        verify,
+    ) {
+        (Some(true), _, _) => Wire::Plain,
+        (_, Some(true), _) => Wire::Unverified,
+        (_, _, Some(false)) => Wire::Whatever,
+        // Nobody stands between a machine and itself; a configuration says what it means all the same.
+        (None, _, None) if flags.is_some() && host.is_loopback() => Wire::Whatever,
+        _ => Wire::Verified,
+    }
+}
+
+/// Tries once whether the registry speaks TLS, where that is open. No credential is sent.
+async fn settled(wire: Wire, host: &Host, tls: &TlsSettings) -> Result<Wire, Failure> {
+    if wire != Wire::Whatever {
+        return Ok(wire);
+    }
+    let settings = ClientSettings {
+        retries: 0,
+        ..ClientSettings::new(host.clone())
+    };
+    let nobody = Arc::new(Anonymous);
+    let probe = client(settings, tls, Wire::Unverified, nobody)?;
+    match probe.ping().await {
+        Err(error) if error.kind() == ErrorKind::Network => Ok(Wire::Plain),
+        // A refusal was read over TLS as well.
+        Ok(()) | Err(_) => Ok(Wire::Unverified),
+    }
+}
+
+fn settings(host: &Host, resolved: &Resolved, manner: &Manner, wire: Wire) -> ClientSettings {
+    let usual = ClientSettings::new(host.clone());
+    let limits = resolved.connection.limits.clone().unwrap_or_default();
+    let concurrency = limits.concurrency.and_then(|limit| usize::try_from(limit).ok());
+    ClientSettings {
+        plain_http: wire == Wire::Plain,
+        realm: resolved
+            .connection
+            .auth
+            .as_ref()
+            .and_then(|auth| auth.realm.clone()),
+        concurrency: concurrency.unwrap_or(CONCURRENCY).max(1),
+        requests_per_second: limits.requests_per_second,
+        bandwidth: resolved.bandwidth,
+        retries: manner.retries().unwrap_or(usual.retries),
+        ..usual
+    }
+}
+
+fn client(
+    settings: ClientSettings,
+    tls: &TlsSettings,
+    wire: Wire,
+    credentials: Arc<dyn CredentialSource>,
+) -> Result<Client, Failure> {
+    let insecure_skip_verify = matches!(wire, Wire::Unverified | Wire::Whatever);
+    let tls = TlsSettings {
+        insecure_skip_verify,
+        ..tls.clone()
+    };
+    let transport = HttpTransport::new(&tls, settings.user_agent.clone())
+        .map_err(|error| Failure::refused(format!("set TLS up for {}", settings.host)).because(&error))?;
+    Ok(Client::new(settings, Arc::new(transport), credentials))
+}
+
+fn tls(written: Option<&Tls>, refuse: &dyn Fn() -> Failure) -> Result<TlsSettings, Failure> {
+    let Some(written) = written else {
+        return Ok(TlsSettings::default());
+    };
+    let client_identity = match (&written.client_cert, &written.client_key) {
+        (Some(certificate), Some(key)) => Some((pem(certificate, refuse)?, pem(key, refuse)?)),
+        (None, None) => None,
+        _ => return Err(Failure::refused("`client_cert` and `client_key` go together")),
+    };
+    let ca = written.ca.as_deref().map(|path| pem(path, refuse)).transpose()?;
+    Ok(TlsSettings {
+        ca,
+        client_identity,
+        insecure_skip_verify: false,
+    })
+}
+
+fn pem(path: &str, refuse: &dyn Fn() -> Failure) -> Result<Vec<u8>, Failure> {
+    Input::File(Path::new(path).to_owned())
+        .read(MAX_PEM)
+        .map_err(|error| {
+            let read = Failure::refused(format!("read {path}")).because(&error);
+            refuse().followed_by(read)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use planner::config::Connection;
+
+    use super::*;
+
+    fn of(host: &str, connection: Connection, flags: Option<Flags>) -> Wire {
+        let resolved = Resolved {
+            connection,
+            bandwidth: None,
+        };
+        wire(&host.parse().unwrap(), &resolved, flags.as_ref())
+    }
+
+    #[test]
+    fn a_configuration_says_what_it_means() {
+        assert_eq!(of("localhost:5000", Connection::default(), None), Wire::Verified);
+        let plain = Connection {
+            plain_http: Some(true),
+            ..Connection::default()
+        };
+        assert_eq!(of("site.example", plain, None), Wire::Plain);
+        let unverified = Connection {
+            insecure_skip_verify: Some(true),
+            ..Connection::default()
+        };
+        assert_eq!(of("site.example", unverified, None), Wire::Unverified);
+    }
+
+    #[test]
+    fn without_a_configuration_this_machine_is_tried() {
+        for host in ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"] {
+            assert_eq!(
+                of(host, Connection::default(), Some(Flags::default())),
+                Wire::Whatever,
+                "{host}"
+            );
+        }
+        assert_eq!(
+            of("site.example", Connection::default(), Some(Flags::default())),
+            Wire::Verified
+        );
+    }
+
+    #[test]
+    fn verification_is_dropped_where_a_flag_says_so() {
+        let flags = Flags {
+            verify: Some(false),
+            ..Flags::default()
+        };
+        assert_eq!(
+            of("site.example", Connection::default(), Some(flags)),
+            Wire::Whatever
+        );
+        let flags = Flags {
+            verify: Some(true),
+            ..Flags::default()
+        };
+        assert_eq!(
+            of("localhost:5000", Connection::default(), Some(flags)),
+            Wire::Verified
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Who signs in at a registry: flags, then `auth`, then what docker and podman keep, then nobody.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use oci::Host;
+use planner::RegistryName;
+use planner::config::Auth;
+use registry::CredentialSource;
+use registry::credentials::{Anonymous, Chain, DockerFiles, Helper, Static, TokenSource};
+
+use super::manner::Manner;
+use crate::credentials;
+use crate::failure::Failure;
+
+/// Returns the credential sources of a registry. The first that has a credential decides.
+///
+/// # Errors
+/// `auth` that names nobody, or more than one (65).
+pub(super) fn sources(
+    name: &RegistryName,
+    host: &Host,
+    auth: Option<&Auth>,
+    manner: &Manner,
+) -> Result<Arc<dyn CredentialSource>, Failure> {
+    if let Some(flag) = manner.flags(name).and_then(|flags| flags.sign_in.clone()) {
+        return Ok(Arc::new(flag));
+    }
+    let authfile = manner.authfile().map(|path| kept(host, vec![path.to_owned()]));
+    let declared = match auth {
+        Some(auth) => declared(name, host, auth)?,
+        None => None,
+    };
+    let usual = match declared {
+        Some(declared) => declared,
+        None => kept(host, credentials::files()),
+    };
+    Ok(Arc::new(Chain::new(
+        authfile.into_iter().chain([usual]).collect(),
+    )))
+}
+
+fn kept(host: &Host, files: Vec<PathBuf>) -> Arc<dyn CredentialSource> {
+    Arc::new(DockerFiles::new(host.clone(), files))
+}
+
+/// Returns the source that `auth` names; none where it only says other things, such as a realm.
+fn declared(
+    name: &RegistryName,
+    host: &Host,
+    auth: &Auth,
+) -> Result<Option<Arc<dyn CredentialSource>>, Failure> {
+    let origin = format!("auth of registry {name}");
+    let refuse = |problem: &str| Failure::refused(format!("{origin}: {problem}"));
+    if auth.anonymous == Some(true) {
+        return Ok(Some(Arc::new(Anonymous)));
+    }
+    if let Some(token) = &auth.token {
+        return Ok(Some(Arc::new(TokenSource::new(
+            origin,
+            credentials::secret(token),
+        ))));
+    }
+    if let Some(helper) = &auth.helper {
+        let helper =
+            Helper::new(helper, host).map_err(|error| refuse("the helper can't be used").because(&error))?;
+        return Ok(Some(Arc::new(helper)));
+    }
+    if let Some(path) = &auth.docker_config {
+        return Ok(Some(kept(host, vec![path.into()])));
+    }
+    match (&auth.username, &auth.password) {
+        (Some(username), Some(password)) => {
+            let source = Static::new(origin, username.clone(), credentials::secret(password));
+            Ok(Some(Arc::new(source)))
+        }
+        (None, None) => Ok(None),
+        _ => Err(refuse("`username` and `password` go together")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use planner::config::SecretReference;
+    use registry::{Credential, Secret};
+
+    use super::*;
+    use crate::arguments::{Access, OneRegistry};
+
+    fn site() -> (RegistryName, Host) {
+        ("site".parse().unwrap(), "site.example".parse().unwrap())
+    }
+
+    fn authfile(directory: &tempfile::TempDir) -> Access {
+        let path = directory.path().join("auth.json");
+        // user:file
+        std::fs::write(&path, r#"{"auths":{"site.example":{"auth":"dXNlcjpmaWxl"}}}"#).unwrap();
+        Access {
+            authfile: Some(path),
+            retry_times: None,
+        }
+    }
+
+    fn password(directory: &tempfile::TempDir) -> Auth {
+        let path = directory.path().join("password");
+        std::fs::write(&path, "declared\n").unwrap();
+        Auth {
+            username: Some("user".to_owned()),
+            password: Some(SecretReference::File(path.display().to_string())),
+            ..Auth::default()
+        }
+    }
+
+    async fn found(auth: Option<&Auth>, manner: &Manner) -> Credential {
+        let (name, host) = site();
+        sources(&name, &host, auth, manner)
+            .unwrap()
+            .sign_in()
+            .await
+            .unwrap()
+            .credential
+    }
+
+    fn user(password: &str) -> Credential {
+        Credential::Basic {
+            username: "user".to_owned(),
+            password: Secret::new(password),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flag_comes_before_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let one = OneRegistry {
+            creds: Some("user:flag".to_owned()),
+            tls_verify: None,
+        };
+        let manner = Manner::one_shot(&authfile(&directory), &one).unwrap();
+        assert_eq!(found(None, &manner).await, user("flag"));
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_flag_comes_before_auth() {
+        let directory = tempfile::tempdir().unwrap();
+        let auth = password(&directory);
+        let manner = Manner::declared(PathBuf::new(), &authfile(&directory));
+        assert_eq!(found(Some(&auth), &manner).await, user("file"));
+        let manner = Manner::declared(PathBuf::new(), &Access::default());
+        assert_eq!(found(Some(&auth), &manner).await, user("declared"));
+    }
+
+    #[tokio::test]
+    async fn anonymous_means_nobody_whatever_files_hold() {
+        let manner = Manner::declared(PathBuf::new(), &Access::default());
+        let auth = Auth {
+            anonymous: Some(true),
+            ..Auth::default()
+        };
+        assert_eq!(found(Some(&auth), &manner).await, Credential::Anonymous);
+    }
+
+    #[test]
+    fn a_user_without_a_password_is_refused() {
+        let (name, host) = site();
+        let auth = Auth {
+            username: Some("user".to_owned()),
+            ..Auth::default()
+        };
+        let manner = Manner::declared(PathBuf::new(), &Access::default());
+        assert!(sources(&name, &host, Some(&auth), &manner).is_err());
+    }
+}

@@ -1,0 +1,28 @@
+//! The binary: arguments, files, terminal and exit codes over the libraries.
+
+mod arguments;
+mod commands;
+mod configuration;
+mod connect;
+mod context;
+mod credentials;
+mod demo;
+mod execution;
+mod exit;
+mod failure;
+mod files;
+mod problem;
+mod progress;
+mod prompt;
+mod report;
+mod run;
+mod saved_plan;
+mod signals;
+mod survey;
+mod terminal;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(run::main().code())
+}

@@ -1,0 +1,174 @@
+//! The end of a run that moves bytes: what is printed, and the report.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+use planner::size;
+use transfer::{Report, RunOutcome};
+
+use crate::arguments::{Format, Run};
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::problem;
+
+/// Ends a run: fills in how and when it ended, writes the report, prints the outcome.
+///
+/// # Errors
+/// What ended the run early, and a report that can't be written.
+pub(crate) fn conclude(
+    context: &Context,
+    run: &Run,
+    verb: &str,
+    report: Report,
+    ended: Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let exit = ended.as_ref().map_or_else(Failure::exit, |exit| *exit);
+    if exit == Exit::Usage {
+        return ended;
+    }
+    let report = closed(report, exit, context.started, Timestamp::now());
+    if let Some(path) = &run.report {
+        write(path, &report)?;
+    }
+    if run.format == Format::Json {
+        context.data(&json(&report))?;
+    }
+    let exit = ended?;
+    tell(context, run.format, verb, &report)?;
+    Ok(exit)
+}
+
+/// Fills in how and when a run ended.
+fn closed(report: Report, exit: Exit, started: Timestamp, finished: Timestamp) -> Report {
+    let outcome = match (exit, report.outcome) {
+        (Exit::Done, _) => RunOutcome::Succeeded,
+        (Exit::Interrupted, _) => RunOutcome::Interrupted,
+        // Ended before anything could fail by itself.
+        (_, RunOutcome::Succeeded) => RunOutcome::Failed,
+        (_, outcome) => outcome,
+    };
+    Report {
+        outcome,
+        exit_code: exit.code(),
+        started: Some(started.to_string()),
+        finished: Some(finished.to_string()),
+        elapsed_seconds: Some(finished.duration_since(started).as_secs_f64()),
+        ..report
+    }
+}
+
+fn json(report: &Report) -> String {
+    let json = serde_json::to_string_pretty(report).expect("a report has text keys alone");
+    format!("{json}\n")
+}
+
+fn write(path: &Path, report: &Report) -> Result<(), Failure> {
+    files::write_whole(path, json(report).as_bytes())
+        .map_err(|error| Failure::failed(format!("write the report to {}", path.display())).because(&error))
+}
+
+/// Names root causes on standard error, then says the sums.
+fn tell(context: &Context, format: Format, verb: &str, report: &Report) -> Result<(), Failure> {
+    for failure in &report.failures {
+        context
+            .terminal
+            .error(&format!("error: {}", problem::failure(failure)));
+    }
+    for blocked in &report.blocked {
+        context
+            .terminal
+            .error(&format!("! {}", problem::problem(blocked)));
+    }
+    match format {
+        Format::Text => context.text(&summary(verb, report)),
+        Format::Json => Ok(()),
+    }
+}
+
+fn summary(verb: &str, report: &Report) -> String {
+    let mut out = match report.outcome {
+        RunOutcome::Succeeded => format!("{verb} complete:"),
+        RunOutcome::Failed | RunOutcome::Partial => format!("{verb} incomplete:"),
+        RunOutcome::Interrupted => format!("{verb} interrupted:"),
+    };
+    let tags = &report.tags;
+    let _ = write!(out, " {}", counted(tags.written, "tag", "tags"));
+    out.push_str(" written");
+    for (count, what) in [
+        (tags.unchanged, "unchanged"),
+        (tags.kept, "kept"),
+        (tags.failed, "failed"),
+    ] {
+        if count > 0 {
+            let _ = write!(out, ", {count} {what}");
+        }
+    }
+    let sum = |bytes: &std::collections::BTreeMap<_, u64>| size(bytes.values().sum());
+    let bytes = &report.bytes;
+    let _ = write!(
+        out,
+        "; read {}, sent {}, mounted {}",
+        sum(&bytes.read),
+        sum(&bytes.written),
+        sum(&bytes.mounted)
+    );
+    if let Some(seconds) = report.elapsed_seconds {
+        let _ = write!(out, " in {seconds:.1} s");
+    }
+    out.push_str(".\n");
+    out
+}
+
+fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_report_says_when_the_run_was_in_rfc_3339() {
+        let report = closed(Report::new(), Exit::Done, at(0), at(3));
+        assert_eq!(report.started.as_deref(), Some("2023-11-14T22:13:20Z"));
+        assert_eq!(report.finished.as_deref(), Some("2023-11-14T22:13:23Z"));
+        assert_eq!(report.elapsed_seconds, Some(3.0));
+        assert_eq!((report.exit_code, report.outcome), (0, RunOutcome::Succeeded));
+    }
+
+    #[test]
+    fn a_refused_plan_is_reported_as_a_failure() {
+        let report = closed(Report::new(), Exit::Refused, at(0), at(1));
+        assert_eq!((report.exit_code, report.outcome), (65, RunOutcome::Failed));
+    }
+
+    #[test]
+    fn an_interrupted_run_is_reported_as_such() {
+        let report = closed(Report::new(), Exit::Interrupted, at(0), at(1));
+        assert_eq!((report.exit_code, report.outcome), (130, RunOutcome::Interrupted));
+    }
+
+    #[test]
+    fn a_report_file_is_the_json_of_the_report() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        let report = closed(Report::new(), Exit::Refused, at(0), at(1));
+        write(&path, &report).unwrap();
+        let read: Report = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(read, report);
+    }
+
+    #[test]
+    fn the_sums_are_one_sentence() {
+        let mut report = closed(Report::new(), Exit::Done, at(0), at(1));
+        report.tags.written = 1;
+        assert!(summary("Apply", &report).starts_with("Apply complete: 1 tag written; read "));
+    }
+}

@@ -1,0 +1,181 @@
+//! Asking the survey: what is not answered yet becomes a question.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
+
+use crate::survey::Known;
+use crate::{Answer, Capabilities, Place, Problem, ProblemKind, Question, RegistryName, Side, Survey};
+
+/// Why a thing is not known.
+#[derive(Clone, Debug)]
+pub(crate) enum Gap {
+    /// It was not asked yet: the question is noted.
+    Pending,
+    /// It can't be known or had.
+    Blocked(Box<Problem>),
+}
+
+pub(crate) type Answered<T> = Result<T, Gap>;
+
+/// Keeps the worse of two gaps: what is blocked stays blocked, whatever else is pending.
+pub(crate) fn both(first: Answered<()>, second: Answered<()>) -> Answered<()> {
+    match (first, second) {
+        (Err(Gap::Blocked(problem)), _) | (_, Err(Gap::Blocked(problem))) => Err(Gap::Blocked(problem)),
+        (Err(Gap::Pending), _) | (_, Err(Gap::Pending)) => Err(Gap::Pending),
+        (Ok(()), Ok(())) => Ok(()),
+    }
+}
+
+/// Reads the survey and notes what it does not hold.
+pub(crate) struct Ask<'a> {
+    survey: &'a Survey,
+    capabilities: &'a BTreeMap<RegistryName, Capabilities>,
+    manifests: HashMap<&'a Digest, &'a Manifest>,
+    referrers_api: BTreeMap<&'a RegistryName, bool>,
+    questions: BTreeSet<Question>,
+    probing: BTreeSet<RegistryName>,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn new(survey: &'a Survey, capabilities: &'a BTreeMap<RegistryName, Capabilities>) -> Self {
+        let mut manifests = HashMap::new();
+        let mut referrers_api = BTreeMap::new();
+        for (question, answer) in survey.iter() {
+            match answer {
+                Ok(Answer::Get(Some(manifest))) => {
+                    manifests.insert(manifest.digest(), manifest);
+                }
+                Ok(Answer::Referrers(list)) => {
+                    *referrers_api.entry(&question.place().registry).or_insert(false) |= list.is_some();
+                }
+                _ => {}
+            }
+        }
+        Self {
+            survey,
+            capabilities,
+            manifests,
+            referrers_api,
+            questions: BTreeSet::new(),
+            probing: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn into_questions(self) -> BTreeSet<Question> {
+        self.questions
+    }
+
+    pub(crate) fn capabilities(&self, registry: &RegistryName) -> Capabilities {
+        self.capabilities.get(registry).cloned().unwrap_or_default()
+    }
+
+    fn ask(&mut self, question: Question) -> Answered<&'a Answer> {
+        match self.survey.answer(&question) {
+            Known::Yes(answer) => Ok(answer),
+            Known::Failed(problem) => Err(Gap::Blocked(Box::new(problem.clone()))),
+            Known::Unasked => {
+                self.questions.insert(question);
+                Err(Gap::Pending)
+            }
+        }
+    }
+
+    /// All tags of a repository; `None` where it does not exist.
+    pub(crate) fn tags(&mut self, place: &Place) -> Answered<Option<&'a BTreeSet<Tag>>> {
+        match self.ask(Question::Tags(place.clone()))? {
+            Answer::Tags(tags) => Ok(tags.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// The descriptor of a manifest, from whatever request learnt it.
+    pub(crate) fn head(
+        &mut self,
+        place: &Place,
+        reference: impl Into<ManifestReference>,
+    ) -> Answered<Option<Descriptor>> {
+        let reference = reference.into();
+        let get = Question::Get(place.clone(), reference.clone());
+        if let Known::Yes(Answer::Get(manifest)) = self.survey.answer(&get) {
+            return Ok(manifest.as_ref().map(Manifest::descriptor));
+        }
+        match self.ask(Question::Head(place.clone(), reference))? {
+            Answer::Head(descriptor) => Ok(descriptor.clone()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// A manifest by tag.
+    pub(crate) fn get(&mut self, place: &Place, tag: &Tag) -> Answered<Option<&'a Manifest>> {
+        match self.ask(Question::Get(place.clone(), tag.clone().into()))? {
+            Answer::Get(manifest) => Ok(manifest.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// A manifest by digest; its bytes are the same wherever they were read.
+    pub(crate) fn manifest(&mut self, place: &Place, digest: &Digest) -> Answered<Option<&'a Manifest>> {
+        if let Some(manifest) = self.known(digest) {
+            return Ok(Some(manifest));
+        }
+        match self.ask(Question::Get(place.clone(), digest.clone().into()))? {
+            Answer::Get(manifest) => Ok(manifest.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// A manifest that was read already.
+    pub(crate) fn known(&self, digest: &Digest) -> Option<&'a Manifest> {
+        self.manifests.get(digest).copied()
+    }
+
+    pub(crate) fn blob(&mut self, place: &Place, digest: &Digest) -> Answered<bool> {
+        match self.ask(Question::Blob(place.clone(), digest.clone()))? {
+            Answer::Blob(stands) => Ok(*stands),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// What refers to a manifest by the referrers API; `None` where the registry has none.
+    ///
+    /// One question finds out whether a registry has the API; the others wait for its answer.
+    pub(crate) fn referrers(
+        &mut self,
+        place: &Place,
+        subject: &Digest,
+    ) -> Answered<Option<&'a [Descriptor]>> {
+        let registry = &place.registry;
+        match self
+            .capabilities(registry)
+            .referrers_api
+            .or(self.referrers_api.get(registry).copied())
+        {
+            Some(false) => return Ok(None),
+            Some(true) => {}
+            None => {
+                let question = Question::Referrers(place.clone(), subject.clone());
+                if self.survey.answer(&question) == Known::Unasked && !self.probing.insert(registry.clone()) {
+                    return Err(Gap::Pending);
+                }
+            }
+        }
+        match self.ask(Question::Referrers(place.clone(), subject.clone()))? {
+            Answer::Referrers(list) => Ok(list.as_deref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+}
+
+fn mismatched(place: &Place) -> Gap {
+    Gap::Blocked(Box::new(Problem {
+        registry: place.registry.clone(),
+        repository: Some(place.repository.clone()),
+        tag: None,
+        side: Side::Source,
+        kind: ProblemKind::Other,
+        error: "the survey holds an answer to another question".to_owned(),
+        hint: None,
+        tags: 0,
+    }))
+}

@@ -1,0 +1,262 @@
+//! What is attached to a manifest: referrers, the fallback tag, cosign's tags; and to those, recursively.
+
+use std::collections::BTreeSet;
+
+use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
+
+use crate::ask::{Answered, Ask, both};
+use crate::content::Way;
+use crate::plan::Note;
+use crate::spec::Check;
+use crate::want::{MergeWant, Needs};
+
+/// The tag listings of both ends; attachments by tag are looked up in them without a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Listings<'a> {
+    pub(crate) source: &'a BTreeSet<Tag>,
+    /// `None` where the repository does not exist.
+    pub(crate) target: Option<&'a BTreeSet<Tag>>,
+}
+
+impl Listings<'_> {
+    fn at_target(&self, tag: &Tag) -> bool {
+        self.target.is_some_and(|tags| tags.contains(tag))
+    }
+}
+
+/// Adds whatever is attached to `subject` and missing at the target.
+pub(crate) fn need<'a>(
+    way: Way<'a>,
+    ask: &mut Ask<'a>,
+    listings: Listings<'a>,
+    subject: &Digest,
+    needs: &mut Needs<'a>,
+) -> Answered<()> {
+    if !needs.visited.insert(subject.clone()) {
+        return Ok(());
+    }
+    let attaching = Attaching {
+        way,
+        listings,
+        subject,
+    };
+    let mut gap = Ok(());
+    for scheme in AttachmentTag::ALL {
+        let tag = scheme.of(subject);
+        if listings.source.contains(&tag) {
+            gap = both(
+                gap,
+                match scheme {
+                    AttachmentTag::Fallback => attaching.fallback(ask, &tag, needs),
+                    AttachmentTag::Cosign(_) => attaching.cosign(ask, &tag, needs),
+                },
+            );
+        }
+    }
+    both(gap, attaching.referrers(ask, needs))
+}
+
+struct Attaching<'a, 's> {
+    way: Way<'a>,
+    listings: Listings<'a>,
+    subject: &'s Digest,
+}
+
+impl<'a> Attaching<'a, '_> {
+    /// A cosign tag is an image of its own; one that differs at the target is left.
+    fn cosign(&self, ask: &mut Ask<'a>, tag: &Tag, needs: &mut Needs<'a>) -> Answered<()> {
+        let way = self.way;
+        if !self.listings.at_target(tag) {
+            let Some(image) = ask.get(way.source, tag)? else {
+                return Ok(());
+            };
+            needs.tags.insert(tag.clone(), image.digest().clone());
+            needs.attachments.insert(image.digest().clone());
+            return self.with_attachments(ask, image.digest(), needs);
+        }
+        let (here, there) = (
+            ask.head(way.source, tag.clone()),
+            ask.head(way.target, tag.clone()),
+        );
+        let (Some(here), Some(there)) = (here?, there?) else {
+            return Ok(());
+        };
+        if here.digest != there.digest {
+            let text = format!("{tag} differs from the source's and is left as it is");
+            needs.notes.insert(Note {
+                place: Some(way.target.clone()),
+                text,
+            });
+            return Ok(());
+        }
+        self.recheck(ask, &here.digest, needs)
+    }
+
+    /// A fallback tag is copied byte for byte where the target has none, else its missing entries are added.
+    fn fallback(&self, ask: &mut Ask<'a>, tag: &Tag, needs: &mut Needs<'a>) -> Answered<()> {
+        let way = self.way;
+        let index = ask.get(way.source, tag);
+        let there = if self.listings.at_target(tag) {
+            ask.head(way.target, tag.clone())
+        } else {
+            Ok(None)
+        };
+        let (Some(index), there) = (index?, there?) else {
+            return Ok(());
+        };
+        let lacking: Vec<&Descriptor> = match &there {
+            Some(there) if there.digest == *index.digest() => Vec::new(),
+            Some(_) => missing(index, ask.get(way.target, tag)?),
+            None => index.children().collect(),
+        };
+        let count = lacking.len();
+        let lacking = self.standing(ask, lacking)?;
+        let gone = count - lacking.len();
+        let mut gap = Ok(());
+        for entry in index.children() {
+            let lacks = lacking.iter().any(|lacking| lacking.digest == entry.digest);
+            gap = both(
+                gap,
+                if lacks {
+                    self.land(ask, &entry.digest, needs)
+                } else {
+                    self.recheck(ask, &entry.digest, needs)
+                },
+            );
+        }
+        if there.is_none() && gone == 0 {
+            needs.tags.insert(tag.clone(), index.digest().clone());
+            needs.manifests.entry(index.digest().clone()).or_default().put = true;
+            needs.known.insert(index.digest().clone(), index);
+        } else if !lacking.is_empty() {
+            self.merge(tag, &lacking, needs);
+        }
+        if gone > 0 {
+            let text = format!("{tag} names {gone} manifests that are gone at the source; they are left out");
+            needs.notes.insert(Note {
+                place: Some(way.source.clone()),
+                text,
+            });
+        }
+        gap
+    }
+
+    /// The entries whose manifests still stand at the source.
+    fn standing(&self, ask: &mut Ask<'a>, entries: Vec<&'a Descriptor>) -> Answered<Vec<&'a Descriptor>> {
+        let (mut standing, mut gap) = (Vec::new(), Ok(()));
+        for entry in entries {
+            match ask.manifest(self.way.source, &entry.digest) {
+                Ok(Some(_)) => standing.push(entry),
+                Ok(None) => {}
+                Err(other) => gap = both(gap, Err(other)),
+            }
+        }
+        gap.map(|()| standing)
+    }
+
+    /// What the source's referrers API lists beyond its fallback tag.
+    fn referrers(&self, ask: &mut Ask<'a>, needs: &mut Needs<'a>) -> Answered<()> {
+        let way = self.way;
+        let listed = match ask.referrers(way.source, self.subject)? {
+            Some(listed) if !listed.is_empty() => listed,
+            _ => return Ok(()),
+        };
+        let tag = AttachmentTag::Fallback.of(self.subject);
+        let there = if way.exists {
+            ask.referrers(way.target, self.subject)
+        } else {
+            Ok(None)
+        };
+        let by_tag = if self.listings.at_target(&tag) {
+            ask.get(way.target, &tag)
+        } else {
+            Ok(None)
+        };
+        let (there, by_tag) = (there?, by_tag?);
+        let has_api = there.is_some() || ask.capabilities(&way.target.registry).referrers_api == Some(true);
+        let copied = self.copied_entries(ask, &tag, needs);
+        let mut gap = Ok(());
+        let mut unlisted = Vec::new();
+        for entry in listed {
+            let listed_there = match there {
+                Some(there) => there.iter().any(|there| there.digest == entry.digest),
+                None => names(by_tag, &entry.digest),
+            };
+            gap = both(
+                gap,
+                if listed_there {
+                    need(way, ask, self.listings, &entry.digest, needs)
+                } else {
+                    self.land(ask, &entry.digest, needs)
+                },
+            );
+            if !listed_there && !copied.contains(&entry.digest) {
+                unlisted.push(entry);
+            }
+        }
+        if !has_api && !unlisted.is_empty() {
+            self.merge(&tag, &unlisted, needs);
+        }
+        gap
+    }
+
+    /// The entries of the fallback tag that this root already copies or merges.
+    fn copied_entries(&self, ask: &Ask<'a>, tag: &Tag, needs: &Needs<'a>) -> BTreeSet<Digest> {
+        let index = needs.tags.get(tag).and_then(|digest| ask.known(digest));
+        let merged = needs
+            .merges
+            .get(tag)
+            .into_iter()
+            .flat_map(|merge| merge.entries.keys().cloned());
+        let copied = index
+            .into_iter()
+            .flat_map(|index| index.children().map(|child| child.digest.clone()));
+        merged.chain(copied).collect()
+    }
+
+    /// Adds an attached manifest, its content and what is attached to it.
+    fn land(&self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
+        needs.attachments.insert(digest.clone());
+        self.with_attachments(ask, digest, needs)
+    }
+
+    /// Looks behind an attachment that stands at the target: at what is attached to it and, where `check` says so,
+    /// at its content.
+    fn recheck(&self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
+        let at_source = match self.way.mirror.check {
+            Check::Tags => false,
+            Check::Manifests | Check::Blobs => ask.manifest(self.way.source, digest)?.is_some(),
+        };
+        if at_source {
+            return self.with_attachments(ask, digest, needs);
+        }
+        need(self.way, ask, self.listings, digest, needs)
+    }
+
+    fn with_attachments(&self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
+        let gap = self.way.need(ask, digest, needs);
+        both(gap, need(self.way, ask, self.listings, digest, needs))
+    }
+
+    fn merge(&self, tag: &Tag, entries: &[&Descriptor], needs: &mut Needs<'a>) {
+        let merge = needs.merges.entry(tag.clone()).or_insert_with(|| MergeWant {
+            subject: self.subject.clone(),
+            source: self.way.source.clone(),
+            entries: Default::default(),
+        });
+        merge
+            .entries
+            .extend(entries.iter().map(|&entry| (entry.digest.clone(), entry.clone())));
+    }
+}
+
+fn missing<'a>(index: &'a Manifest, there: Option<&Manifest>) -> Vec<&'a Descriptor> {
+    index
+        .children()
+        .filter(|entry| !names(there, &entry.digest))
+        .collect()
+}
+
+fn names(index: Option<&Manifest>, digest: &Digest) -> bool {
+    index.is_some_and(|index| index.children().any(|child| child.digest == *digest))
+}

@@ -1,0 +1,150 @@
+//! Reading `auth`. No message here repeats a value.
+
+use super::connection::{Auth, SecretReference};
+use super::decode::{Decoder, Fields};
+use super::diagnostic::Diagnostic;
+use super::yaml::Node;
+
+/// The ways to sign in of which an `auth` takes one, with the key that each starts from.
+const WAYS: [&str; 5] = ["anonymous", "username", "token", "helper", "docker_config"];
+
+/// The keys that only one provider understands.
+const CLOUD_KEYS: [(&str, &[&str]); 3] = [
+    ("ecr", &["profile", "role_arn", "external_id", "region"]),
+    ("gar", &["impersonate", "key_file"]),
+    (
+        "acr",
+        &["tenant_id", "client_id", "client_secret", "audience", "authority"],
+    ),
+];
+
+/// Every key of `auth`.
+pub(crate) const AUTH_KEYS: [&str; 19] = [
+    "anonymous",
+    "username",
+    "password",
+    "token",
+    "helper",
+    "docker_config",
+    "realm",
+    "endpoint",
+    "profile",
+    "role_arn",
+    "external_id",
+    "region",
+    "impersonate",
+    "key_file",
+    "tenant_id",
+    "client_id",
+    "client_secret",
+    "audience",
+    "authority",
+];
+
+impl Decoder<'_> {
+    /// Reads `auth` of a registry whose provider is known, unless it can't be.
+    pub(crate) fn auth(&mut self, node: &Node, provider: Option<&str>) -> Option<Auth> {
+        if node.text().is_some_and(|(text, _)| text == "anonymous") {
+            return Some(Auth {
+                anonymous: Some(true),
+                ..Auth::default()
+            });
+        }
+        let fields = self.fields(node, "`auth`", &AUTH_KEYS)?;
+        self.one_way(fields);
+        self.one_cloud(fields, provider);
+        let auth = Auth {
+            anonymous: fields
+                .get("anonymous")
+                .and_then(|node| self.boolean(node, "`anonymous`")),
+            username: self.auth_text(fields, "username"),
+            password: self.secret(fields, "password"),
+            token: self.secret(fields, "token"),
+            helper: self.auth_text(fields, "helper"),
+            docker_config: self.auth_text(fields, "docker_config"),
+            realm: self.auth_text(fields, "realm"),
+            endpoint: self.auth_text(fields, "endpoint"),
+            profile: self.auth_text(fields, "profile"),
+            role_arn: self.auth_text(fields, "role_arn"),
+            external_id: self.auth_text(fields, "external_id"),
+            region: self.auth_text(fields, "region"),
+            impersonate: self.auth_text(fields, "impersonate"),
+            key_file: self.auth_text(fields, "key_file"),
+            tenant_id: self.auth_text(fields, "tenant_id"),
+            client_id: self.auth_text(fields, "client_id"),
+            client_secret: self.secret(fields, "client_secret"),
+            audience: self.auth_text(fields, "audience"),
+            authority: self.auth_text(fields, "authority"),
+        };
+        Some(auth)
+    }
+
+    fn auth_text(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
+        let node = fields.get(key)?;
+        Some(self.text(node, &format!("`{key}`, text"))?.written)
+    }
+
+    /// Reads a secret by where it stands. A secret that stands here itself is refused and not repeated.
+    fn secret(&mut self, fields: Fields<'_>, key: &str) -> Option<SecretReference> {
+        let node = fields.get(key)?;
+        if node.text().is_some() {
+            let problem = Diagnostic::new(node.span, format!("`{key}` stands in the configuration itself"));
+            self.tell(problem.help(format!(
+                "name where it stands: {key}: {{ env: NAME }} or {key}: {{ file: PATH }}, and change the secret"
+            )));
+            return None;
+        }
+        let what = format!("`{key}`");
+        if node.map().is_none() {
+            self.wrong_type(node, &format!("{what}, {{ env: NAME }} or {{ file: PATH }}"));
+            return None;
+        }
+        let reference = self.fields(node, &what, &["env", "file"])?;
+        let text = |key: &str| {
+            reference
+                .get(key)
+                .and_then(Node::text)
+                .map(|(text, _)| text.to_owned())
+        };
+        match (reference.get("env"), reference.get("file")) {
+            (Some(_), None) if text("env").is_some() => text("env").map(SecretReference::Env),
+            (None, Some(_)) if text("file").is_some() => text("file").map(SecretReference::File),
+            (None, None) if !reference.entries().is_empty() => None,
+            _ => {
+                let message = format!("{what} takes either `env` or `file`, with text");
+                self.tell(Diagnostic::new(reference.span, message));
+                None
+            }
+        }
+    }
+
+    fn one_way(&mut self, fields: Fields<'_>) {
+        let ways: Vec<_> = WAYS.iter().filter_map(|way| fields.entry(way)).collect();
+        if let [first, .., last] = ways.as_slice() {
+            let message = format!("`{}` and `{}` are two ways to sign in", first.key, last.key);
+            self.tell(Diagnostic::new(last.key_span, message).also(first.key_span));
+        }
+        for (key, other) in [("username", "password"), ("password", "username")] {
+            if let (Some(entry), None) = (fields.entry(key), fields.entry(other)) {
+                self.tell(Diagnostic::new(
+                    entry.key_span,
+                    format!("`{key}` without `{other}`"),
+                ));
+            }
+        }
+    }
+
+    fn one_cloud(&mut self, fields: Fields<'_>, provider: Option<&str>) {
+        let Some(provider) = provider else { return };
+        for (cloud, keys) in CLOUD_KEYS.iter().filter(|(cloud, _)| *cloud != provider) {
+            for entry in keys.iter().filter_map(|key| fields.entry(key)) {
+                let message = format!(
+                    "`{}` is for provider `{cloud}`, this registry's is `{provider}`",
+                    entry.key
+                );
+                let help = format!("where the host does not tell it, say `provider: {cloud}` beside `host`");
+                self.tell(Diagnostic::new(entry.key_span, message).help(help));
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading `tags`.
+
+use std::collections::BTreeSet;
+
+use oci::Tag;
+
+use super::decode::{Decoder, Fields, one_or_many};
+use super::diagnostic::Diagnostic;
+use super::tags::{ConditionError, Conditions, Latest, TagSet, anchored, glob, range};
+use super::yaml::Node;
+
+/// Every key of a set of conditions.
+pub(crate) const CONDITION_KEYS: [&str; 11] = [
+    "include",
+    "exclude",
+    "regex",
+    "exclude_regex",
+    "list",
+    "digests",
+    "semver",
+    "prerelease",
+    "created_within",
+    "latest",
+    "at_least",
+];
+
+pub(crate) const LATEST_KEYS: [&str; 2] = ["minors", "patches"];
+
+impl Decoder<'_> {
+    /// Reads one set of conditions or a list of them.
+    pub(crate) fn tag_sets(&mut self, node: &Node) -> Vec<TagSet> {
+        one_or_many(node)
+            .into_iter()
+            .filter_map(|set| self.tag_set(set))
+            .collect()
+    }
+
+    fn tag_set(&mut self, node: &Node) -> Option<TagSet> {
+        if node.text().is_some() {
+            let problem = Diagnostic::new(node.span, "expected conditions, a map, found text");
+            self.tell(problem.help("tags by name are a list: tags: { list: [\"3.19\", latest] }"));
+            return None;
+        }
+        let fields = self.fields(node, "a set of tag conditions", &CONDITION_KEYS)?;
+        for key in ["digests", "created_within"] {
+            if let Some(entry) = fields.entry(key) {
+                self.tell(Diagnostic::unimplemented(entry.key_span, format!("`{key}`")));
+            }
+        }
+        let conditions = Conditions {
+            include: self.patterns(fields, "include", |text| glob(text).map(drop)),
+            exclude: self.patterns(fields, "exclude", |text| glob(text).map(drop)),
+            regex: self.patterns(fields, "regex", |text| anchored(text).map(drop)),
+            exclude_regex: self.patterns(fields, "exclude_regex", |text| anchored(text).map(drop)),
+            list: fields.get("list").map(|node| self.tag_list(node)),
+            prerelease: self.prerelease(fields),
+            semver: self.semver(fields),
+            latest: fields.get("latest").and_then(|node| self.latest(node)),
+            at_least: fields
+                .get("at_least")
+                .and_then(|node| self.number(node, "`at_least`", 0)),
+        };
+        // Whatever can't be compiled was left out, and told.
+        TagSet::new(conditions).ok()
+    }
+
+    /// Reads one pattern or several, and keeps those that compile.
+    fn patterns(
+        &mut self,
+        fields: Fields<'_>,
+        key: &str,
+        compile: fn(&str) -> Result<(), ConditionError>,
+    ) -> Vec<String> {
+        let Some(node) = fields.get(key) else {
+            return Vec::new();
+        };
+        if node.list().is_some_and(<[_]>::is_empty) {
+            self.tell(Diagnostic::new(node.span, format!("`{key}` has no patterns")));
+        }
+        let mut patterns = Vec::new();
+        for item in one_or_many(node) {
+            let Some(text) = self.value(item, &format!("`{key}`, a pattern or a list of them")) else {
+                continue;
+            };
+            match compile(&text) {
+                Ok(()) => patterns.push(text),
+                Err(error) => self.tell(Diagnostic::new(item.span, error.to_string())),
+            }
+        }
+        patterns
+    }
+
+    fn tag_list(&mut self, node: &Node) -> BTreeSet<Tag> {
+        if node.list().is_some_and(<[_]>::is_empty) {
+            self.tell(Diagnostic::new(node.span, "`list` has no tags"));
+        }
+        let mut tags = BTreeSet::new();
+        for item in one_or_many(node) {
+            let Some(text) = self.value(item, "`list`, a tag or a list of them") else {
+                continue;
+            };
+            match text.parse::<Tag>() {
+                Ok(tag) if tags.contains(&tag) => {
+                    self.tell(Diagnostic::new(item.span, format!("`{tag}` is listed twice")));
+                }
+                Ok(tag) => {
+                    tags.insert(tag);
+                }
+                Err(error) if text.contains('*') => {
+                    let help = "globs go into `include`";
+                    self.tell(Diagnostic::new(item.span, format!("`{text}` is no tag: {error}")).help(help));
+                }
+                Err(error) => self.tell(Diagnostic::new(item.span, format!("`{text}` is no tag: {error}"))),
+            }
+        }
+        tags
+    }
+
+    fn prerelease(&mut self, fields: Fields<'_>) -> bool {
+        let Some(entry) = fields.entry("prerelease") else {
+            return false;
+        };
+        if fields.entry("semver").is_none() && fields.entry("latest").is_none() {
+            let problem = Diagnostic::new(
+                entry.key_span,
+                "`prerelease` has no effect without `semver` or `latest`",
+            );
+            self.tell(problem.help("semver: \"*\" takes every version"));
+        }
+        self.boolean(&entry.value, "`prerelease`").unwrap_or(false)
+    }
+
+    fn semver(&mut self, fields: Fields<'_>) -> Option<String> {
+        let node = fields.get("semver")?;
+        let text = self.value(node, "`semver`, a range such as \">=3.19, <4\"")?;
+        let admitted = fields
+            .get("prerelease")
+            .and_then(Node::text)
+            .is_some_and(|(text, _)| text != "false");
+        match range(&text) {
+            Ok(range) if range.names_prerelease() && !admitted => {
+                let problem = Diagnostic::new(
+                    node.span,
+                    "the range names a prerelease, and prereleases are left out",
+                );
+                self.tell(problem.help("add `prerelease: true`"));
+                None
+            }
+            Ok(_) => Some(text),
+            Err(error) => {
+                let problem = Diagnostic::new(node.span, error.to_string());
+                self.tell(problem.help("ranges read as in >=3.19, <4 and ^1.2 || ~2.3 and 1.x"));
+                None
+            }
+        }
+    }
+
+    fn latest(&mut self, node: &Node) -> Option<Latest> {
+        if node.map().is_none() {
+            return self.number(node, "`latest`", 1).map(Latest::Versions);
+        }
+        let fields = self.fields(node, "`latest`", &LATEST_KEYS)?;
+        let Some(minors) = fields.get("minors") else {
+            self.tell(Diagnostic::new(fields.span, "`latest` lacks `minors`"));
+            return None;
+        };
+        let minors = self.number(minors, "`minors`", 1);
+        let patches = fields
+            .get("patches")
+            .map_or(Some(1), |node| self.number(node, "`patches`", 1));
+        Some(Latest::Minors {
+            minors: minors?,
+            patches: patches?,
+        })
+    }
+}

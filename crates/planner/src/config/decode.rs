@@ -1,0 +1,263 @@
+//! Reading values out of the tree; whatever does not fit is told, and reading goes on.
+
+use std::rc::Rc;
+
+use super::auth::AUTH_KEYS;
+use super::conditions::CONDITION_KEYS;
+use super::diagnostic::{Diagnostic, Span};
+use super::expand::{Environment, ExpandError, expand};
+use super::registries::{LIMIT_KEYS, TLS_KEYS};
+use super::suggest::nearest;
+use super::yaml::{Entry, Node};
+
+/// What a variable that is not set means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unset {
+    /// An error.
+    Refused,
+    /// A value that can't be known here; what depends on it goes unchecked.
+    Unknown,
+}
+
+/// Collects every problem while a configuration is read.
+pub(crate) struct Decoder<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) environment: Environment<'a>,
+    pub(crate) unset: Unset,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// A text as written and as expanded; the latter is none where a variable is unknown.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) written: String,
+    pub(crate) value: Option<String>,
+    pub(crate) span: Span,
+}
+
+/// A map whose keys are all known ones.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'n> {
+    pub(crate) span: Span,
+    entries: &'n [Entry],
+}
+
+impl<'n> Fields<'n> {
+    pub(crate) fn entry(&self, key: &str) -> Option<&'n Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entry(key).map(|entry| &*entry.value)
+    }
+
+    pub(crate) fn entries(&self) -> &'n [Entry] {
+        self.entries
+    }
+}
+
+impl Decoder<'_> {
+    pub(crate) fn tell(&mut self, problem: Diagnostic) {
+        self.problems.push(problem);
+    }
+
+    pub(crate) fn wrong_type(&mut self, node: &Node, expected: &str) {
+        if node.is_broken() {
+            return;
+        }
+        let problem = Diagnostic::new(node.span, format!("expected {expected}, found {}", node.kind()));
+        self.tell(match placeholder(node) {
+            Some(name) => problem.help(format!(
+                "YAML reads {{{name}}} as a map; quote it: \"{{{name}}}\""
+            )),
+            None => problem,
+        });
+    }
+
+    /// Reads a map and tells every key that is not among `known`.
+    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
+        let fields = self.map(node, what)?;
+        for entry in fields.entries {
+            if !known.contains(&entry.key.as_str()) {
+                self.unknown_key(entry, what, known);
+            }
+        }
+        Some(fields)
+    }
+
+    /// Reads a map whose keys are names.
+    pub(crate) fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
+        let Some(entries) = node.map() else {
+            self.wrong_type(node, &format!("{what}, a map"));
+            return None;
+        };
+        Some(Fields {
+            span: node.span,
+            entries,
+        })
+    }
+
+    fn unknown_key(&mut self, entry: &Entry, what: &str, known: &[&str]) {
+        let problem = Diagnostic::new(entry.key_span, format!("unknown key `{}`", entry.key));
+        self.tell(
+            match (home(what, &entry.key), nearest(&entry.key, known.iter().copied())) {
+                (Some(home), _) => problem.help(format!("`{}` belongs under `{home}`", entry.key)),
+                (None, Some(name)) => problem.did_you_mean(Some(name)),
+                (None, None) => problem.help(format!("{what} has the keys {}", known.join(", "))),
+            },
+        );
+    }
+
+    /// Reads a text; a number or a truth value without quotes is taken as it is written.
+    pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<Text> {
+        let Some((written, _)) = node.text() else {
+            self.wrong_type(node, what);
+            return None;
+        };
+        let value = match expand(written, self.environment) {
+            Ok(value) => Some(value),
+            Err(errors) => self.unexpanded(node, &errors)?,
+        };
+        Some(Text {
+            written: written.to_owned(),
+            value,
+            span: node.span,
+        })
+    }
+
+    /// Tells why a text can't be expanded. Returns `Some(None)` where it may stay unknown.
+    fn unexpanded(&mut self, node: &Node, errors: &[ExpandError]) -> Option<Option<String>> {
+        let mut unknown = true;
+        for error in errors {
+            let (variable, missing) = match error {
+                ExpandError::Missing(name) => (Some(format!("${{{name}}}")), true),
+                ExpandError::Name(name) => (Some(format!("${{{name}}}")), false),
+                ExpandError::Unclosed => (None, false),
+            };
+            if missing && self.unset == Unset::Unknown {
+                continue;
+            }
+            unknown = false;
+            let at = variable
+                .and_then(|variable| self.find(node.span, &variable))
+                .unwrap_or(node.span);
+            let problem = Diagnostic::new(at, error.to_string());
+            self.tell(match missing {
+                true => problem.help("set it, or give a default: ${NAME:-default}"),
+                false => problem.help("write $$ for a `$` that starts no variable"),
+            });
+        }
+        unknown.then_some(None)
+    }
+
+    /// Finds `needle` in the line that a value starts on.
+    fn find(&self, value: Span, needle: &str) -> Option<Span> {
+        let line = self.source.lines().nth(value.line.checked_sub(1)?)?;
+        let start = line.char_indices().nth(value.column - 1)?.0;
+        let at = start + line[start..].find(needle)?;
+        let column = line[..at].chars().count() + 1;
+        Some(Span {
+            line: value.line,
+            column,
+            length: needle.chars().count(),
+        })
+    }
+
+    /// Reads a text that is needed as a value only. None also where it is unknown.
+    pub(crate) fn value(&mut self, node: &Node, what: &str) -> Option<String> {
+        self.text(node, what)?.value
+    }
+
+    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        let expected = format!("{what}, true or false");
+        let value = self.plain(node, &expected)?;
+        match value.as_str() {
+            "true" | "True" | "TRUE" => Some(true),
+            "false" | "False" | "FALSE" => Some(false),
+            _ => {
+                self.tell(Diagnostic::new(
+                    node.span,
+                    format!("expected {expected}, found text"),
+                ));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn number(&mut self, node: &Node, what: &str, least: u64) -> Option<u64> {
+        let expected = format!("{what}, a whole number from {least}");
+        let value = self.plain(node, &expected)?;
+        let number = value
+            .parse()
+            .ok()
+            .filter(|number| *number >= least && !value.starts_with('+'));
+        if number.is_none() {
+            self.tell(Diagnostic::new(node.span, format!("expected {expected}")));
+        }
+        number
+    }
+
+    /// Reads a scalar that must stand without quotes, unless a variable brings it.
+    fn plain(&mut self, node: &Node, expected: &str) -> Option<String> {
+        match node.text() {
+            Some((text, false)) if !text.contains('$') => {
+                let message = format!("expected {expected}, found text in quotes");
+                self.tell(Diagnostic::new(node.span, message));
+                None
+            }
+            Some(_) => self.value(node, expected),
+            None => {
+                self.wrong_type(node, expected);
+                None
+            }
+        }
+    }
+
+    /// Reads one of a few words.
+    pub(crate) fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let expected = format!("{what}: {}", names.join(", "));
+        let word = self.value(node, &expected)?;
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == word) {
+            return Some(*choice);
+        }
+        let problem = Diagnostic::new(node.span, format!("expected {expected}"));
+        self.tell(problem.did_you_mean(nearest(&word, names)));
+        None
+    }
+
+    /// Reads a list of anything.
+    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Rc<Node>] {
+        node.list().unwrap_or_else(|| {
+            self.wrong_type(node, &format!("{what}, a list"));
+            &[]
+        })
+    }
+}
+
+/// Returns the key of a map under which a key of another belongs that stands beside it.
+fn home(what: &str, key: &str) -> Option<&'static str> {
+    match what {
+        "a mirror" | "`defaults`" if CONDITION_KEYS.contains(&key) => Some("tags"),
+        "a registry" if AUTH_KEYS.contains(&key) => Some("auth"),
+        "a registry" if TLS_KEYS.contains(&key) => Some("tls"),
+        "a registry" if LIMIT_KEYS.contains(&key) => Some("limits"),
+        _ => None,
+    }
+}
+
+/// Reads one thing or a list of them.
+pub(crate) fn one_or_many(node: &Node) -> Vec<&Node> {
+    match node.list() {
+        Some(items) => items.iter().map(|item| &**item).collect(),
+        None => vec![node],
+    }
+}
+
+/// Returns the word of a `{word}` that YAML read as a map.
+fn placeholder(node: &Node) -> Option<&str> {
+    match node.map()? {
+        [entry] if entry.value.is_null() => Some(&entry.key),
+        _ => None,
+    }
+}

@@ -1,0 +1,367 @@
+//! Reading `defaults` and `mirrors`.
+
+use oci::{Platform, RepositoryName};
+
+use super::decode::{Decoder, Fields, one_or_many};
+use super::diagnostic::{Diagnostic, Span};
+use super::names::{Names, RegistryId, split};
+use super::template::{Filling, Template, Write};
+use super::yaml::{Entry, Node};
+use crate::spec::{Check, ForeignLayers, Mirror, OnChange, Pinned, Referrers};
+
+/// Every key of a mirror.
+pub(crate) const MIRROR_KEYS: [&str; 10] = [
+    "name",
+    "from",
+    "to",
+    "tags",
+    "platforms",
+    "index",
+    "referrers",
+    "on_change",
+    "check",
+    "foreign_layers",
+];
+
+/// Every key of `defaults`.
+pub(crate) const DEFAULT_KEYS: [&str; 9] = [
+    "name",
+    "to",
+    "tags",
+    "platforms",
+    "index",
+    "referrers",
+    "on_change",
+    "check",
+    "foreign_layers",
+];
+
+pub(crate) const ON_CHANGE: [(&str, OnChange); 3] = [
+    ("update", OnChange::Update),
+    ("keep", OnChange::Keep),
+    ("refuse", OnChange::Refuse),
+];
+pub(crate) const CHECK: [(&str, Check); 3] = [
+    ("tags", Check::Tags),
+    ("manifests", Check::Manifests),
+    ("blobs", Check::Blobs),
+];
+pub(crate) const FOREIGN_LAYERS: [(&str, ForeignLayers); 2] =
+    [("skip", ForeignLayers::Skip), ("copy", ForeignLayers::Copy)];
+
+/// A mirror before its places are checked and named.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    /// All but the sources.
+    pub(crate) mirror: Mirror,
+    pub(crate) reads: Vec<Read>,
+}
+
+/// One source, and where it is written.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) registry: RegistryId,
+    pub(crate) repository: RepositoryName,
+    pub(crate) pinned: Option<Pinned>,
+    pub(crate) at: Span,
+    pub(crate) writes: Vec<Write>,
+}
+
+/// A mirror's own keys before the defaults.
+#[derive(Clone, Copy)]
+struct Keys<'n> {
+    own: Fields<'n>,
+    defaults: Option<Fields<'n>>,
+}
+
+impl<'n> Keys<'n> {
+    fn entry(&self, key: &str) -> Option<&'n Entry> {
+        self.own
+            .entry(key)
+            .or_else(|| self.defaults.and_then(|defaults| defaults.entry(key)))
+    }
+
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entry(key).map(|entry| &*entry.value)
+    }
+}
+
+impl Decoder<'_> {
+    pub(crate) fn mirrors(&mut self, node: &Node, defaults: Option<&Node>, names: &mut Names) -> Vec<Draft> {
+        let defaults = defaults.filter(|node| !node.is_null());
+        let defaults = defaults.and_then(|node| self.fields(node, "`defaults`", &DEFAULT_KEYS));
+        if let Some(defaults) = defaults {
+            // Told even where every mirror has its own.
+            self.draft_of(Keys {
+                own: defaults,
+                defaults: None,
+            });
+        }
+        let items = self.list(node, "`mirrors`");
+        items
+            .iter()
+            .filter_map(|item| self.mirror(item, defaults, names))
+            .collect()
+    }
+
+    fn mirror(&mut self, node: &Node, defaults: Option<Fields<'_>>, names: &mut Names) -> Option<Draft> {
+        let own = self.fields(node, "a mirror", &MIRROR_KEYS)?;
+        let keys = Keys { own, defaults };
+        let mut mirror = self.draft_of(keys);
+        let mut reads = self.from(keys, names);
+        self.pinned_without_tags(own, &reads);
+        let templates = self.to(keys, names);
+        for read in &mut reads {
+            for template in &templates {
+                self.fill(read, template, names);
+            }
+        }
+        if mirror.name.is_empty() {
+            let first = reads
+                .first()
+                .map(|read| format!("{}/{}", names.get(read.registry).name, read.repository));
+            mirror.name = first.unwrap_or_default();
+        }
+        Some(Draft { mirror, reads })
+    }
+
+    /// Reads every key but `from` and `to`.
+    fn draft_of(&mut self, keys: Keys<'_>) -> Mirror {
+        let on_change = keys
+            .get("on_change")
+            .and_then(|node| self.choice(node, "`on_change`", &ON_CHANGE));
+        let check = keys
+            .get("check")
+            .and_then(|node| self.choice(node, "`check`", &CHECK));
+        let layers = keys.get("foreign_layers");
+        let layers = layers.and_then(|node| self.choice(node, "`foreign_layers`", &FOREIGN_LAYERS));
+        Mirror {
+            name: keys
+                .get("name")
+                .and_then(|node| self.value(node, "`name`, text"))
+                .unwrap_or_default(),
+            sources: Vec::new(),
+            tags: keys
+                .get("tags")
+                .map(|node| self.tag_sets(node))
+                .unwrap_or_default(),
+            on_change: on_change.unwrap_or(OnChange::Update),
+            check: check.unwrap_or(Check::Tags),
+            referrers: keys
+                .get("referrers")
+                .map_or(Referrers::All, |node| self.referrers(node)),
+            foreign_layers: layers.unwrap_or(ForeignLayers::Skip),
+            platforms: self.platforms(keys),
+        }
+    }
+
+    fn referrers(&mut self, node: &Node) -> Referrers {
+        if node.map().is_none() {
+            let none = self.choice(node, "`referrers`", &[("all", false), ("none", true)]);
+            return if none == Some(true) {
+                Referrers::None
+            } else {
+                Referrers::All
+            };
+        }
+        let Some(fields) = self.fields(node, "`referrers`", &["artifact_types"]) else {
+            return Referrers::All;
+        };
+        let Some(types) = fields.entry("artifact_types") else {
+            if fields.entries().is_empty() {
+                self.tell(Diagnostic::new(fields.span, "`referrers` lacks `artifact_types`"));
+            }
+            return Referrers::All;
+        };
+        let items = self.list(&types.value, "`artifact_types`");
+        let texts = items
+            .iter()
+            .filter_map(|item| self.value(item, "an artifact type, text"))
+            .collect();
+        self.tell(Diagnostic::unimplemented(types.key_span, "`artifact_types`"));
+        Referrers::ArtifactTypes(texts)
+    }
+
+    fn platforms(&mut self, keys: Keys<'_>) -> Vec<Platform> {
+        let index = keys.entry("index").and_then(|entry| {
+            let choices = [("whole", "whole"), ("sparse", "sparse"), ("rewrite", "rewrite")];
+            let index = self.choice(&entry.value, "`index`", &choices)?;
+            if index != "whole" {
+                self.tell(Diagnostic::unimplemented(
+                    entry.value.span,
+                    format!("`index: {index}`"),
+                ));
+            }
+            Some(index)
+        });
+        let Some(entry) = keys.entry("platforms") else {
+            return Vec::new();
+        };
+        if entry.value.list().is_none() {
+            if entry.value.text().is_none_or(|(text, _)| text != "all") {
+                self.wrong_platforms(&entry.value);
+            }
+            return Vec::new();
+        }
+        self.tell(Diagnostic::unimplemented(entry.key_span, "a list of `platforms`"));
+        if !matches!(index, Some("sparse" | "rewrite")) {
+            let problem = Diagnostic::new(
+                entry.key_span,
+                "some platforms of an index are not the whole index",
+            );
+            self.tell(
+                problem
+                    .help("add `index: sparse` to keep the digest or `index: rewrite` to make a new index"),
+            );
+        }
+        let items = self.list(&entry.value, "`platforms`");
+        items.iter().filter_map(|item| self.platform(item)).collect()
+    }
+
+    fn wrong_platforms(&mut self, node: &Node) {
+        if node
+            .text()
+            .is_some_and(|(text, _)| text.parse::<Platform>().is_ok())
+        {
+            let problem = Diagnostic::new(node.span, "expected `platforms`: all, or a list, found text");
+            self.tell(problem.help("a list stands in brackets: platforms: [linux/amd64]"));
+        } else if node.text().is_some() {
+            self.choice(node, "`platforms`", &[("all", ())]);
+        } else {
+            self.wrong_type(node, "`platforms`: all, or a list");
+        }
+    }
+
+    fn platform(&mut self, node: &Node) -> Option<Platform> {
+        let text = self.value(node, "a platform such as linux/amd64")?;
+        match text.parse() {
+            Ok(platform) => Some(platform),
+            Err(error) => {
+                self.tell(Diagnostic::new(node.span, format!("`{text}`: {error}")));
+                None
+            }
+        }
+    }
+
+    fn from(&mut self, keys: Keys<'_>, names: &mut Names) -> Vec<Read> {
+        let Some(node) = keys.get("from") else {
+            self.tell(Diagnostic::new(keys.own.span, "this mirror has no `from`"));
+            return Vec::new();
+        };
+        if node.list().is_some_and(<[_]>::is_empty) {
+            self.tell(Diagnostic::new(node.span, "`from` names no source"));
+        }
+        one_or_many(node)
+            .into_iter()
+            .filter_map(|item| self.source(item, names))
+            .collect()
+    }
+
+    fn source(&mut self, node: &Node, names: &mut Names) -> Option<Read> {
+        if node
+            .map()
+            .is_some_and(|entries| entries.iter().any(|entry| !entry.value.is_null()))
+        {
+            let fields = self.fields(node, "`from`", &["registry", "repositories"])?;
+            self.tell(Diagnostic::unimplemented(
+                fields.span,
+                "finding the repositories of a registry",
+            ));
+            return None;
+        }
+        let text = self.value(node, "a reference such as hub/library/alpine")?;
+        match read(&text, node.span, names) {
+            Ok(read) => Some(read),
+            Err(problem) => {
+                self.tell(problem);
+                None
+            }
+        }
+    }
+
+    fn pinned_without_tags(&mut self, own: Fields<'_>, reads: &[Read]) {
+        let (Some(tags), Some(pinned)) = (own.entry("tags"), reads.iter().find(|read| read.pinned.is_some()))
+        else {
+            return;
+        };
+        let problem = Diagnostic::new(
+            tags.key_span,
+            "`tags` selects among tags, and the source names one thing",
+        );
+        self.tell(
+            problem
+                .also(pinned.at)
+                .help("leave out `tags`, or the tag and digest in `from`"),
+        );
+    }
+
+    fn to(&mut self, keys: Keys<'_>, names: &mut Names) -> Vec<Template> {
+        let Some(node) = keys.get("to") else {
+            self.tell(
+                Diagnostic::new(keys.own.span, "this mirror has no `to`")
+                    .help("`defaults` may have one for all"),
+            );
+            return Vec::new();
+        };
+        if node.list().is_some_and(<[_]>::is_empty) {
+            self.tell(Diagnostic::new(node.span, "`to` names no target"));
+        }
+        one_or_many(node)
+            .into_iter()
+            .filter_map(|item| self.target(item, names))
+            .collect()
+    }
+
+    fn target(&mut self, node: &Node, names: &mut Names) -> Option<Template> {
+        let text = self.value(node, "a target such as ecr/base/{name}")?;
+        match Template::parse(&text, node.span, names) {
+            Ok(template) => Some(template),
+            Err(problem) => {
+                self.tell(problem);
+                None
+            }
+        }
+    }
+
+    fn fill(&mut self, read: &mut Read, template: &Template, names: &Names) {
+        let endpoint = &names.get(read.registry).registry.endpoint;
+        let filling = Filling {
+            endpoint,
+            repository: &read.repository,
+            pinned: read.pinned.as_ref(),
+        };
+        match template.fill(filling, names) {
+            Ok(writes) => read.writes.extend(writes),
+            Err(problem) => self.tell(problem),
+        }
+    }
+}
+
+fn read(text: &str, at: Span, names: &mut Names) -> Result<Read, Diagnostic> {
+    let (first, rest) = split(text, at)?;
+    let registry = names.registry(first, at)?;
+    if rest.is_empty() {
+        return Err(Diagnostic::new(
+            at,
+            format!("`{first}` is a registry; which repository of it?"),
+        ));
+    }
+    let path = names.path(registry, rest).map_err(|error| {
+        let problem = Diagnostic::new(at, format!("`{text}` is no reference: {error}"));
+        match rest.contains('*') {
+            true => problem.help("globs stand in { registry: NAME, repositories: [\"team/*\"] }"),
+            false => problem,
+        }
+    })?;
+    let pinned = (path.tag.is_some() || path.digest.is_some()).then_some(Pinned {
+        tag: path.tag,
+        digest: path.digest,
+    });
+    Ok(Read {
+        registry,
+        repository: path.repository,
+        pinned,
+        at,
+        writes: Vec::new(),
+    })
+}

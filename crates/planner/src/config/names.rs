@@ -1,0 +1,184 @@
+//! From the first segment of a reference to a registry.
+
+use std::collections::BTreeMap;
+
+use oci::{Digest, Host, Reference, ReferenceError, RepositoryName, Tag};
+
+use super::connection::Connection;
+use super::diagnostic::{Diagnostic, Span};
+use super::registries::Declared;
+use super::suggest::nearest;
+use crate::RegistryName;
+use crate::spec::{Endpoint, Registry};
+
+/// Prefixes of references to what is no registry.
+const TRANSPORTS: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+
+/// A registry of [`Names`], by its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RegistryId(usize);
+
+/// A name for several targets.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) span: Span,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A registry of a group, and a path in it, empty or with `/` at its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) registry: RegistryId,
+    pub(crate) path: String,
+}
+
+/// Everything that a first segment can name, in the order of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    registries: Vec<Declared>,
+    pub(crate) groups: BTreeMap<String, Group>,
+}
+
+/// `repository[:tag][@digest]` behind a registry.
+pub(crate) struct Path {
+    pub(crate) repository: RepositoryName,
+    pub(crate) tag: Option<Tag>,
+    pub(crate) digest: Option<Digest>,
+}
+
+impl Names {
+    pub(crate) fn new(registries: Vec<Declared>) -> Self {
+        Self {
+            registries,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, id: RegistryId) -> &Declared {
+        &self.registries[id.0]
+    }
+
+    pub(crate) fn declared(&self, name: &str) -> Option<&Declared> {
+        self.registries
+            .iter()
+            .find(|declared| declared.span.is_some() && declared.name.as_str() == name)
+    }
+
+    /// Finds the registry that `first` names: a declared one, else the one declaration of that host, else the host itself.
+    pub(crate) fn registry(&mut self, first: &str, at: Span) -> Result<RegistryId, Diagnostic> {
+        if let Some(id) = self
+            .registries
+            .iter()
+            .position(|declared| declared.name.as_str() == first)
+        {
+            return Ok(RegistryId(id));
+        }
+        if !Host::looks_like(first) {
+            return Err(self.unknown(first, at));
+        }
+        let host: Host = first
+            .parse()
+            .map_err(|error| Diagnostic::new(at, format!("`{first}` is no host: {error}")))?;
+        let endpoint = Endpoint::Host(host);
+        let declarations: Vec<usize> = (0..self.registries.len())
+            .filter(|id| self.registries[*id].registry.endpoint == endpoint)
+            .collect();
+        match declarations.as_slice() {
+            [] => Ok(self.undeclared(endpoint, at)?),
+            [one] => Ok(RegistryId(*one)),
+            several => Err(self.ambiguous(first, several, at)),
+        }
+    }
+
+    fn undeclared(&mut self, endpoint: Endpoint, at: Span) -> Result<RegistryId, Diagnostic> {
+        let Endpoint::Host(host) = &endpoint else {
+            return Err(Diagnostic::new(at, "expected a host"));
+        };
+        let name: RegistryName = host
+            .as_str()
+            .parse()
+            .map_err(|error| Diagnostic::new(at, format!("{error}")))?;
+        let connection = Connection {
+            host: Some(host.to_string()),
+            ..Connection::default()
+        };
+        self.registries.push(Declared {
+            name,
+            span: None,
+            registry: Registry { endpoint, connection },
+        });
+        Ok(RegistryId(self.registries.len() - 1))
+    }
+
+    fn ambiguous(&self, host: &str, several: &[usize], at: Span) -> Diagnostic {
+        let names: Vec<String> = several
+            .iter()
+            .map(|id| format!("`{}`", self.registries[*id].name))
+            .collect();
+        let problem = Diagnostic::new(
+            at,
+            format!("`{host}` is declared more than once, as {}", names.join(" and ")),
+        )
+        .help("name the one that is meant instead of the host");
+        let spans = several.iter().filter_map(|id| self.registries[*id].span);
+        spans.fold(problem, Diagnostic::also)
+    }
+
+    fn unknown(&self, first: &str, at: Span) -> Diagnostic {
+        if let Some(group) = self.groups.get(first) {
+            let problem = Diagnostic::new(
+                at,
+                format!("`{first}` is a group, and a group only stands in `to`"),
+            );
+            return problem.also(group.span);
+        }
+        let names = self.registries.iter().filter(|declared| declared.span.is_some());
+        let names = names
+            .map(|declared| declared.name.as_str())
+            .chain(self.groups.keys().map(String::as_str));
+        let problem = Diagnostic::new(
+            at,
+            format!("`{first}` is neither declared under `registries` nor a host"),
+        );
+        match nearest(first, names) {
+            Some(name) => problem.did_you_mean(Some(name)),
+            None => problem.help(
+                "a reference starts with a declared name, or with a host such as docker.io or localhost:5000",
+            ),
+        }
+    }
+
+    /// Parses what stands behind the registry. `docker.io/alpine` reads as `docker.io/library/alpine`.
+    pub(crate) fn path(&self, id: RegistryId, text: &str) -> Result<Path, ReferenceError> {
+        read_path(&self.get(id).registry.endpoint, text)
+    }
+}
+
+pub(crate) fn read_path(endpoint: &Endpoint, text: &str) -> Result<Path, ReferenceError> {
+    let host = match endpoint {
+        Endpoint::Host(host) => host.clone(),
+        // A layout has no host; one with no rules of its own stands in for it.
+        Endpoint::Layout(_) => "layout.invalid".parse()?,
+    };
+    let Reference {
+        repository,
+        tag,
+        digest,
+        ..
+    } = Reference::parse_path(host, text)?;
+    Ok(Path {
+        repository,
+        tag,
+        digest,
+    })
+}
+
+/// Splits a reference of the configuration into its first segment and the rest.
+pub(crate) fn split(text: &str, at: Span) -> Result<(&str, &str), Diagnostic> {
+    if let Some(transport) = TRANSPORTS.iter().find(|transport| text.starts_with(**transport)) {
+        let problem = Diagnostic::unimplemented(at, format!("`{transport}` in a configuration"));
+        return Err(problem.help("declare it: registries: { usb: { layout: PATH } }, and start with `usb/`"));
+    }
+    let text = text.strip_prefix("docker://").unwrap_or(text);
+    Ok(text.split_once('/').unwrap_or((text, "")))
+}

@@ -1,0 +1,330 @@
+//! Reading `registries`.
+
+use oci::Host;
+
+use super::connection::{Connection, Limits, Tls};
+use super::decode::{Decoder, Fields, Text};
+use super::diagnostic::{Diagnostic, Span};
+use super::provider::{PROVIDERS, infer_provider};
+use super::rate;
+use super::yaml::{Entry, Node};
+use crate::RegistryName;
+use crate::spec::{Endpoint, Registry};
+
+/// Every key of a registry.
+pub(crate) const REGISTRY_KEYS: [&str; 9] = [
+    "host",
+    "layout",
+    "provider",
+    "plain_http",
+    "insecure_skip_verify",
+    "tls",
+    "auth",
+    "limits",
+    "create_repositories",
+];
+
+pub(crate) const TLS_KEYS: [&str; 3] = ["ca", "client_cert", "client_key"];
+pub(crate) const LIMIT_KEYS: [&str; 3] = ["concurrency", "requests_per_second", "bandwidth"];
+pub(crate) const CREATE_KEYS: [&str; 3] = ["tag_mutability", "scan_on_push", "tags"];
+
+/// Keys that only make sense for a registry that is asked over HTTP.
+const HOST_ONLY: [&str; 7] = [
+    "provider",
+    "plain_http",
+    "insecure_skip_verify",
+    "tls",
+    "auth",
+    "limits",
+    "create_repositories",
+];
+
+/// A registry and where it is declared; the place is none where a reference named a host that nobody declares.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) name: RegistryName,
+    pub(crate) span: Option<Span>,
+    pub(crate) registry: Registry,
+}
+
+impl Decoder<'_> {
+    pub(crate) fn registries(&mut self, node: &Node) -> Vec<Declared> {
+        if node.is_null() {
+            return Vec::new();
+        }
+        let Some(fields) = self.map(node, "`registries`") else {
+            return Vec::new();
+        };
+        fields
+            .entries()
+            .iter()
+            .enumerate()
+            .filter_map(|(at, entry)| self.registry(entry, at))
+            .collect()
+    }
+
+    fn registry(&mut self, entry: &Entry, position: usize) -> Option<Declared> {
+        let connection = self.connection(entry);
+        // An endpoint that can't be known still tells apart what is declared apart.
+        let unknown = || {
+            format!("unknown-{position}.invalid")
+                .parse()
+                .ok()
+                .map(Endpoint::Host)
+        };
+        let (connection, endpoint) = connection.unwrap_or_default();
+        let endpoint = endpoint.or_else(unknown)?;
+        let name: RegistryName = match entry.key.parse() {
+            Ok(name) => name,
+            Err(error) => {
+                self.tell(Diagnostic::new(entry.key_span, format!("{error}")));
+                return None;
+            }
+        };
+        self.name_like_a_host(entry, &endpoint);
+        Some(Declared {
+            name,
+            span: Some(entry.key_span),
+            registry: Registry { endpoint, connection },
+        })
+    }
+
+    /// Refuses a registry that is named like one host and is another.
+    fn name_like_a_host(&mut self, entry: &Entry, endpoint: &Endpoint) {
+        if !Host::looks_like(&entry.key) {
+            return;
+        }
+        let named: Option<Host> = entry.key.parse().ok();
+        let is_it = matches!((endpoint, named), (Endpoint::Host(host), Some(named))
+            if *host == named || host.as_str().ends_with(".invalid"));
+        if !is_it {
+            let message = format!(
+                "the name `{}` reads as a host, and the registry is another",
+                entry.key
+            );
+            self.tell(
+                Diagnostic::new(entry.key_span, message).help("names without `.` and `:` can't be mistaken"),
+            );
+        }
+    }
+
+    fn connection(&mut self, entry: &Entry) -> Option<(Connection, Option<Endpoint>)> {
+        let node = &*entry.value;
+        if node.text().is_some() {
+            let problem = Diagnostic::new(node.span, "expected a registry, a map, found text");
+            self.tell(problem.help(format!("write {}: {{ host: HOST }}", entry.key)));
+            return None;
+        }
+        let fields = self.fields(node, "a registry", &REGISTRY_KEYS)?;
+        let host = fields
+            .get("host")
+            .and_then(|node| self.text(node, "`host`, text"));
+        let layout = fields
+            .get("layout")
+            .and_then(|node| self.text(node, "`layout`, a path"));
+        let endpoint = self.endpoint(entry, fields, host.as_ref(), layout.as_ref());
+        let provider = fields.get("provider").and_then(|node| self.provider(node));
+        let inferred = match &endpoint {
+            Some(Endpoint::Host(host)) => Some(infer_provider(host)),
+            _ => None,
+        };
+        let known = provider.as_deref().or(inferred);
+        let connection = Connection {
+            host: host.map(|text| text.written),
+            layout: layout.map(|text| text.written),
+            bare: None,
+            plain_http: fields
+                .get("plain_http")
+                .and_then(|node| self.boolean(node, "`plain_http`")),
+            insecure_skip_verify: fields
+                .get("insecure_skip_verify")
+                .and_then(|node| self.boolean(node, "`insecure_skip_verify`")),
+            tls: fields.get("tls").and_then(|node| self.tls(node)),
+            auth: fields.get("auth").and_then(|node| self.auth(node, known)),
+            limits: fields.get("limits").and_then(|node| self.limits(node)),
+            create_repositories: fields
+                .get("create_repositories")
+                .and_then(|node| self.creation(node)),
+            provider,
+        };
+        Some((connection, endpoint))
+    }
+
+    fn endpoint(
+        &mut self,
+        entry: &Entry,
+        fields: Fields<'_>,
+        host: Option<&Text>,
+        layout: Option<&Text>,
+    ) -> Option<Endpoint> {
+        match (fields.entry("host"), fields.entry("layout")) {
+            (None, None) => {
+                let message = format!("registry `{}` has neither `host` nor `layout`", entry.key);
+                let at = if fields.entries().is_empty() {
+                    entry.key_span
+                } else {
+                    fields.span
+                };
+                self.tell(Diagnostic::new(at, message));
+                None
+            }
+            (Some(host), Some(layout)) => {
+                let message = format!("registry `{}` has both `host` and `layout`", entry.key);
+                self.tell(Diagnostic::new(layout.key_span, message).also(host.key_span));
+                None
+            }
+            (Some(_), None) => self.host(host?),
+            (None, Some(_)) => {
+                self.no_host(fields);
+                self.layout(layout?)
+            }
+        }
+    }
+
+    fn host(&mut self, text: &Text) -> Option<Endpoint> {
+        let value = text.value.as_deref()?;
+        match value.parse::<Host>() {
+            Ok(host) => Some(Endpoint::Host(host)),
+            Err(error) => {
+                let problem = Diagnostic::new(text.span, format!("`{}` is no host", text.written));
+                self.tell(
+                    problem.help(match (value.split_once("://"), value.split_once('/')) {
+                        (Some((_, rest)), _) if rest.trim_end_matches('/').parse::<Host>().is_ok() => {
+                            "leave out the scheme; `plain_http: true` beside `host` asks over HTTP".to_owned()
+                        }
+                        (None, Some(_)) => "the repository's path belongs into `from` and `to`".to_owned(),
+                        _ => error.to_string(),
+                    }),
+                );
+                None
+            }
+        }
+    }
+
+    fn layout(&mut self, text: &Text) -> Option<Endpoint> {
+        let value = text.value.as_deref()?;
+        if value.is_empty() {
+            self.tell(Diagnostic::new(text.span, "`layout` names no path"));
+            return None;
+        }
+        if is_archive(value) {
+            self.tell(Diagnostic::unimplemented(text.span, "a layout in a tar file"));
+            return None;
+        }
+        Some(Endpoint::Layout(tidy(value)))
+    }
+
+    fn no_host(&mut self, fields: Fields<'_>) {
+        for entry in HOST_ONLY.iter().filter_map(|key| fields.entry(key)) {
+            let message = format!("`{}` is of no use for a layout", entry.key);
+            self.tell(Diagnostic::new(entry.key_span, message));
+        }
+    }
+
+    fn provider(&mut self, node: &Node) -> Option<String> {
+        let choices = PROVIDERS.map(|name| (name, name));
+        self.choice(node, "a provider", &choices).map(str::to_owned)
+    }
+
+    fn tls(&mut self, node: &Node) -> Option<Tls> {
+        let fields = self.fields(node, "`tls`", &TLS_KEYS)?;
+        let mut path = |key: &str| {
+            let node = fields.get(key)?;
+            Some(self.text(node, &format!("`{key}`, a path"))?.written)
+        };
+        let tls = Tls {
+            ca: path("ca"),
+            client_cert: path("client_cert"),
+            client_key: path("client_key"),
+        };
+        for (key, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
+            if let (Some(entry), None) = (fields.entry(key), fields.entry(other)) {
+                self.tell(Diagnostic::new(
+                    entry.key_span,
+                    format!("`{key}` without `{other}`"),
+                ));
+            }
+        }
+        Some(tls)
+    }
+
+    fn limits(&mut self, node: &Node) -> Option<Limits> {
+        let fields = self.fields(node, "`limits`", &LIMIT_KEYS)?;
+        let mut number = |key: &str| {
+            let number = self.number(fields.get(key)?, &format!("`{key}`"), 1)?;
+            Some(u32::try_from(number).unwrap_or(u32::MAX))
+        };
+        let (concurrency, requests_per_second) = (number("concurrency"), number("requests_per_second"));
+        let bandwidth = fields
+            .get("bandwidth")
+            .and_then(|node| self.text(node, "`bandwidth`, such as 20MiB/s"));
+        if let Some(Err(error)) = bandwidth
+            .as_ref()
+            .and_then(|text| text.value.as_deref())
+            .map(rate::parse)
+        {
+            let at = fields.get("bandwidth").map_or(fields.span, |node| node.span);
+            self.tell(Diagnostic::new(at, error.to_string()));
+        }
+        Some(Limits {
+            concurrency,
+            requests_per_second,
+            bandwidth: bandwidth.map(|text| text.written),
+        })
+    }
+
+    fn creation(&mut self, node: &Node) -> Option<serde_json::Value> {
+        if node.text().is_some() {
+            return self
+                .boolean(node, "`create_repositories`, settings or")
+                .map(Into::into);
+        }
+        let fields = self.fields(node, "`create_repositories`", &CREATE_KEYS)?;
+        let mut settings = serde_json::Map::new();
+        if let Some(node) = fields.get("tag_mutability") {
+            let words = [("mutable", "mutable"), ("immutable", "immutable")];
+            let word = self.choice(node, "`tag_mutability`", &words);
+            settings.extend(word.map(|word| ("tag_mutability".to_owned(), word.into())));
+        }
+        if let Some(node) = fields.get("scan_on_push") {
+            let value = self.boolean(node, "`scan_on_push`");
+            settings.extend(value.map(|value| ("scan_on_push".to_owned(), value.into())));
+        }
+        if let Some(node) = fields.get("tags") {
+            let tags = self.map(node, "`tags`").map(|tags| self.texts(tags));
+            settings.extend(tags.map(|tags| ("tags".to_owned(), tags)));
+        }
+        Some(settings.into())
+    }
+
+    fn texts(&mut self, fields: Fields<'_>) -> serde_json::Value {
+        let mut texts = serde_json::Map::new();
+        for entry in fields.entries() {
+            if let Some(text) = self.text(&entry.value, "text") {
+                texts.insert(entry.key.clone(), text.written.into());
+            }
+        }
+        texts.into()
+    }
+}
+
+pub(crate) fn is_archive(path: &str) -> bool {
+    std::path::Path::new(path)
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
+}
+
+/// Gives one path one spelling, as far as the text tells: no `.`, no doubled and no last slash.
+///
+/// `..` stays: what it means depends on links.
+pub(crate) fn tidy(path: &str) -> String {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    match (path.starts_with('/'), parts.is_empty()) {
+        (true, _) => format!("/{}", parts.join("/")),
+        (false, true) => ".".to_owned(),
+        (false, false) => parts.join("/"),
+    }
+}

@@ -1,0 +1,304 @@
+//! Tag conditions, and what they take of a listing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use oci::{AttachmentTag, Tag};
+use regex::Regex;
+use serde::Serialize;
+
+use super::range::Range;
+use super::version::Version;
+
+/// The conditions of one set, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Conditions {
+    /// Globs of which one must match; none matches everything.
+    pub include: Vec<String>,
+    /// Globs of which none may match.
+    pub exclude: Vec<String>,
+    /// Expressions of which one must match the whole tag; none matches everything.
+    pub regex: Vec<String>,
+    /// Expressions of which none may match the whole tag.
+    pub exclude_regex: Vec<String>,
+    /// The tags themselves. All of them must exist.
+    pub list: Option<BTreeSet<Tag>>,
+    /// A range of versions.
+    pub semver: Option<String>,
+    /// Whether prereleases count as versions.
+    pub prerelease: bool,
+    /// The newest versions only.
+    pub latest: Option<Latest>,
+    /// How many tags must be taken; one where nothing is said.
+    pub at_least: Option<u64>,
+}
+
+/// Which versions are the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latest {
+    /// So many versions.
+    Versions(u64),
+    /// So many minor lines, and so many versions of each.
+    Minors {
+        /// Minor lines, such as 3.19 and 3.20.
+        minors: u64,
+        /// Versions of each.
+        patches: u64,
+    },
+}
+
+/// Why conditions can't be applied. Names the text in question.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConditionError {
+    /// Not a glob.
+    #[error("`{0}` is not a glob: {1}")]
+    Glob(String, String),
+    /// Not an expression.
+    #[error("`{0}` is not a regular expression: {1}")]
+    Regex(String, String),
+    /// Not a range.
+    #[error("`{0}` is not a range of versions: {1}")]
+    Range(String, String),
+}
+
+/// One set of tag conditions; all of them must hold.
+#[derive(Clone, Debug)]
+pub struct TagSet {
+    conditions: Conditions,
+    include: Option<GlobSet>,
+    exclude: GlobSet,
+    regex: Vec<Regex>,
+    exclude_regex: Vec<Regex>,
+    semver: Option<Range>,
+}
+
+/// What a list of sets takes from a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The tags taken.
+    pub tags: BTreeSet<Tag>,
+    /// What is missing.
+    pub problems: Vec<SelectionProblem>,
+}
+
+/// Why a selection is not what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectionProblem {
+    /// A listed tag does not exist.
+    #[error("the listed tag {0} does not exist")]
+    Missing(Tag),
+    /// Fewer tags than `at_least`.
+    #[error("{found} of {available} tags match, at least {at_least} must")]
+    TooFew {
+        /// Tags that match.
+        found: u64,
+        /// Tags that exist.
+        available: u64,
+        /// Tags that must match.
+        at_least: u64,
+    },
+}
+
+/// Compiles a glob in which `*` stops at `/` and `**` does not.
+pub(crate) fn glob(text: &str) -> Result<Glob, ConditionError> {
+    let built = GlobBuilder::new(text).literal_separator(true).build();
+    built.map_err(|error| ConditionError::Glob(text.to_owned(), error.kind().to_string()))
+}
+
+/// Compiles globs into one that matches where any of them does.
+pub(crate) fn globs(texts: &[String]) -> Result<GlobSet, ConditionError> {
+    let mut set = GlobSetBuilder::new();
+    for text in texts {
+        set.add(glob(text)?);
+    }
+    set.build()
+        .map_err(|error| ConditionError::Glob(texts.join(" "), error.kind().to_string()))
+}
+
+/// Compiles an expression that must match the whole text.
+pub(crate) fn anchored(text: &str) -> Result<Regex, ConditionError> {
+    let wrong = |error: &regex::Error| {
+        // The crate's message spans lines and draws its own caret; its last line says what is wrong.
+        let message = error.to_string();
+        let last = message
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        ConditionError::Regex(text.to_owned(), last.to_owned())
+    };
+    Regex::new(text)
+        .and_then(|_| Regex::new(&format!("^(?:{text})$")))
+        .map_err(|error| wrong(&error))
+}
+
+/// Reads a range of versions.
+pub(crate) fn range(text: &str) -> Result<Range, ConditionError> {
+    text.parse::<Range>()
+        .map_err(|error| ConditionError::Range(text.to_owned(), error.to_string()))
+}
+
+impl TagSet {
+    /// Compiles conditions.
+    ///
+    /// # Errors
+    /// The first pattern or range that can't be read.
+    pub fn new(conditions: Conditions) -> Result<Self, ConditionError> {
+        let expressions = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| anchored(text))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            include: (!conditions.include.is_empty())
+                .then(|| globs(&conditions.include))
+                .transpose()?,
+            exclude: globs(&conditions.exclude)?,
+            regex: expressions(&conditions.regex)?,
+            exclude_regex: expressions(&conditions.exclude_regex)?,
+            semver: conditions.semver.as_deref().map(range).transpose()?,
+            conditions,
+        })
+    }
+
+    /// Returns the conditions as written.
+    #[must_use]
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Returns the tags that the set names one by one; it takes no others.
+    #[must_use]
+    pub fn list(&self) -> Option<&BTreeSet<Tag>> {
+        self.conditions.list.as_ref()
+    }
+
+    fn reads_versions(&self) -> bool {
+        self.semver.is_some() || self.conditions.latest.is_some()
+    }
+
+    fn take<'a>(&self, available: &[&'a Tag]) -> BTreeSet<&'a Tag> {
+        let matching = available
+            .iter()
+            .filter_map(|&tag| self.version_text(tag).map(|text| (tag, text)));
+        if !self.reads_versions() {
+            return matching.map(|(tag, _)| tag).collect();
+        }
+        let mut versions: BTreeMap<Version, Vec<&'a Tag>> = BTreeMap::new();
+        for (tag, text) in matching {
+            if let Some(version) = self.version(text) {
+                versions.entry(version).or_default().push(tag);
+            }
+        }
+        newest(versions, self.conditions.latest)
+    }
+
+    /// Returns the part of a matching tag that is read as its version, or nothing where the tag does not match.
+    fn version_text<'a>(&self, tag: &'a Tag) -> Option<&'a str> {
+        let text = tag.as_str();
+        let listed = self
+            .conditions
+            .list
+            .as_ref()
+            .is_none_or(|list| list.contains(tag));
+        let included = self.include.as_ref().is_none_or(|include| include.is_match(text));
+        if !listed || !included || self.exclude.is_match(text) {
+            return None;
+        }
+        if self.exclude_regex.iter().any(|regex| regex.is_match(text)) {
+            return None;
+        }
+        if self.regex.is_empty() {
+            return Some(text);
+        }
+        let captures = self.regex.iter().find_map(|regex| regex.captures(text))?;
+        Some(captures.name("version").map_or(text, |version| version.as_str()))
+    }
+
+    fn version(&self, text: &str) -> Option<Version> {
+        let version: Version = text.parse().ok()?;
+        let admitted = self.conditions.prerelease || !version.is_prerelease();
+        let in_range = self.semver.as_ref().is_none_or(|range| range.contains(&version));
+        (admitted && in_range).then_some(version)
+    }
+
+    fn problems(&self, found: usize, available: &[&Tag], listing: &BTreeSet<Tag>) -> Vec<SelectionProblem> {
+        let listed = self.conditions.list.iter().flatten();
+        let missing = listed
+            .filter(|tag| !listing.contains(*tag))
+            .cloned()
+            .map(SelectionProblem::Missing);
+        let mut problems: Vec<_> = missing.collect();
+        if problems.is_empty() {
+            problems.extend(too_few(found, available.len(), self.conditions.at_least));
+        }
+        problems
+    }
+}
+
+fn too_few(found: usize, available: usize, at_least: Option<u64>) -> Option<SelectionProblem> {
+    let at_least = at_least.unwrap_or(1);
+    let (found, available) = (found as u64, available as u64);
+    (found < at_least).then_some(SelectionProblem::TooFew {
+        found,
+        available,
+        at_least,
+    })
+}
+
+fn newest<'a>(versions: BTreeMap<Version, Vec<&'a Tag>>, latest: Option<Latest>) -> BTreeSet<&'a Tag> {
+    let newest_first = versions.into_iter().rev();
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    match latest {
+        None => newest_first.flat_map(|(_, tags)| tags).collect(),
+        Some(Latest::Versions(number)) => newest_first
+            .take(count(number))
+            .flat_map(|(_, tags)| tags)
+            .collect(),
+        Some(Latest::Minors { minors, patches }) => {
+            let mut lines: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+            let kept = newest_first.filter(|(version, _)| {
+                let (major, minor, _) = version.release;
+                let known = lines.contains_key(&(major, minor));
+                if !known && lines.len() >= count(minors) {
+                    return false;
+                }
+                let taken = lines.entry((major, minor)).or_default();
+                *taken += 1;
+                *taken <= patches
+            });
+            kept.flat_map(|(_, tags)| tags).collect()
+        }
+    }
+}
+
+/// Takes what any of `sets` takes; no set takes every tag. Attachment tags are never taken.
+///
+/// Each set must take its `at_least` and find all of its `list`; without sets one tag must exist.
+#[must_use]
+pub fn select(sets: &[TagSet], listing: &BTreeSet<Tag>) -> Selection {
+    let available: Vec<&Tag> = listing
+        .iter()
+        .filter(|tag| AttachmentTag::scheme(tag).is_none())
+        .collect();
+    if sets.is_empty() {
+        let problems = too_few(available.len(), available.len(), None)
+            .into_iter()
+            .collect();
+        return Selection {
+            tags: available.into_iter().cloned().collect(),
+            problems,
+        };
+    }
+    let mut selection = Selection::default();
+    for set in sets {
+        let taken = set.take(&available);
+        selection
+            .problems
+            .extend(set.problems(taken.len(), &available, listing));
+        selection.tags.extend(taken.into_iter().cloned());
+    }
+    selection
+}

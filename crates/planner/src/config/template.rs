@@ -1,0 +1,189 @@
+//! Targets as `to` writes them: `{host}`, `{repository}` and `{name}` of the source, `:{tag}-suffix` at the end.
+
+use oci::{RepositoryName, Tag};
+
+use super::diagnostic::{Diagnostic, Span};
+use super::names::{Member, Names, RegistryId, split};
+use super::suggest::nearest;
+use crate::spec::{Endpoint, Pinned};
+
+const PLACEHOLDERS: [&str; 3] = ["host", "repository", "name"];
+const TAG: &str = "{tag}";
+
+/// One entry of `to`: a path in a registry, or in each registry of a group.
+#[derive(Debug)]
+pub(crate) struct Template {
+    members: Vec<Member>,
+    path: String,
+    tag: Option<String>,
+    at: Span,
+}
+
+/// What a template is filled from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filling<'a> {
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) repository: &'a RepositoryName,
+    pub(crate) pinned: Option<&'a Pinned>,
+}
+
+/// One place that a source is written to.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) registry: RegistryId,
+    pub(crate) repository: RepositoryName,
+    pub(crate) tag: Option<String>,
+    pub(crate) at: Span,
+}
+
+impl Template {
+    pub(crate) fn parse(text: &str, at: Span, names: &mut Names) -> Result<Self, Diagnostic> {
+        let (first, rest) = split(text, at)?;
+        if rest.contains('@') {
+            let problem = Diagnostic::new(at, "a target has no digest");
+            return Err(problem.help("the digest follows from the source"));
+        }
+        let members = match names.groups.get(first) {
+            Some(group) => group.members.clone(),
+            None => vec![Member {
+                registry: names.registry(first, at)?,
+                path: String::new(),
+            }],
+        };
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+            _ => (rest, None),
+        };
+        if let Some(tag) = tag {
+            check_tag(tag, at)?;
+        }
+        // `{tag}` alone keeps the tag.
+        let tag = tag.filter(|tag| *tag != TAG).map(str::to_owned);
+        Ok(Self {
+            members,
+            path: path.trim_end_matches('/').to_owned(),
+            tag,
+            at,
+        })
+    }
+
+    pub(crate) fn fill(&self, filling: Filling<'_>, names: &Names) -> Result<Vec<Write>, Diagnostic> {
+        self.fits(filling.pinned)?;
+        let path = fill(&self.path, filling).map_err(|problem| problem.at(self.at))?;
+        self.members
+            .iter()
+            .map(|member| self.write(member, &path, names))
+            .collect()
+    }
+
+    fn write(&self, member: &Member, path: &str, names: &Names) -> Result<Write, Diagnostic> {
+        let whole = format!("{}{path}", member.path);
+        let whole = whole.trim_end_matches('/');
+        let parsed = names.path(member.registry, whole).map_err(|error| {
+            let message = format!(
+                "`{whole}` is no repository of `{}`",
+                names.get(member.registry).name
+            );
+            Diagnostic::new(self.at, message).help(error.to_string())
+        })?;
+        let (registry, repository) = (member.registry, parsed.repository);
+        Ok(Write {
+            registry,
+            repository,
+            tag: self.tag.clone(),
+            at: self.at,
+        })
+    }
+
+    /// Checks that the target's tag and what the source is pinned to make sense together.
+    fn fits(&self, pinned: Option<&Pinned>) -> Result<(), Diagnostic> {
+        let Some(tag) = &self.tag else { return Ok(()) };
+        match pinned {
+            None if !tag.contains(TAG) => {
+                let problem =
+                    Diagnostic::new(self.at, format!("every tag of the source would become `{tag}`"));
+                Err(problem.help(format!(
+                    "keep the tags apart: \":{{tag}}-{tag}\", or pin the source to one tag"
+                )))
+            }
+            Some(Pinned { tag: None, .. }) if tag.contains(TAG) => {
+                let problem = Diagnostic::new(
+                    self.at,
+                    "a source that is pinned to a digest alone has no `{tag}`",
+                );
+                Err(problem.help("name the tag at the target, or in `from`"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_tag(tag: &str, at: Span) -> Result<(), Diagnostic> {
+    let filled = tag.replacen(TAG, "x", 1);
+    match filled.parse::<Tag>() {
+        Ok(_) => Ok(()),
+        Err(_) if filled.contains('{') => {
+            let message = format!("`{tag}` has a placeholder other than one `{TAG}`");
+            Err(Diagnostic::new(at, message))
+        }
+        Err(error) => Err(Diagnostic::new(at, format!("`{tag}` is no tag: {error}"))),
+    }
+}
+
+/// Why a path can't be filled.
+struct Unfilled {
+    message: String,
+    meant: Option<&'static str>,
+}
+
+impl Unfilled {
+    fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            meant: None,
+        }
+    }
+
+    fn at(self, at: Span) -> Diagnostic {
+        let problem = Diagnostic::new(at, self.message);
+        match self.meant {
+            Some(name) => problem.label(format!("did you mean `{{{name}}}`?")),
+            None => problem.help("there are {host}, {repository} and {name}, and {tag} behind the `:`"),
+        }
+    }
+}
+
+fn fill(path: &str, filling: Filling<'_>) -> Result<String, Unfilled> {
+    let mut filled = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((placeholder, after)) = after.split_once('}') else {
+            return Err(Unfilled::new("`{` without its `}`"));
+        };
+        filled.push_str(before);
+        filled.push_str(&value(placeholder, filling)?);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn value(placeholder: &str, filling: Filling<'_>) -> Result<String, Unfilled> {
+    match placeholder {
+        "repository" => Ok(filling.repository.to_string()),
+        "name" => Ok(filling.repository.last_segment().to_owned()),
+        "host" => match filling.endpoint {
+            // No repository's name has a `:`, so the port is left out.
+            Endpoint::Host(host) => Ok(host.name().to_owned()),
+            Endpoint::Layout(_) => Err(Unfilled::new("a source in a layout has no `{host}`")),
+        },
+        "tag" => Err(Unfilled::new("`{tag}` only stands behind the last `:`")),
+        other => {
+            let message = format!("unknown placeholder `{{{other}}}`");
+            Err(Unfilled {
+                message,
+                meant: nearest(other, PLACEHOLDERS),
+            })
+        }
+    }
+}

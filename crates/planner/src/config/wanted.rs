@@ -1,0 +1,107 @@
+//! The digest of what is wanted.
+
+use std::collections::BTreeMap;
+
+use oci::Digest;
+use serde::Serialize;
+
+use super::tags::{Conditions, TagSet};
+use crate::RegistryName;
+use crate::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Referrers, Registry};
+
+#[derive(Serialize)]
+struct Wanted<'a> {
+    registries: BTreeMap<&'a RegistryName, WantedRegistry<'a>>,
+    mirrors: Vec<WantedMirror<'a>>,
+}
+
+#[derive(Serialize)]
+struct WantedRegistry<'a> {
+    endpoint: &'a Endpoint,
+    create_repositories: Option<String>,
+}
+
+#[derive(Serialize)]
+struct WantedMirror<'a> {
+    name: &'a str,
+    sources: Vec<WantedSource<'a>>,
+    tags: Vec<&'a Conditions>,
+    on_change: OnChange,
+    check: Check,
+    referrers: &'a Referrers,
+    foreign_layers: ForeignLayers,
+    platforms: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct WantedSource<'a> {
+    place: &'a crate::Place,
+    tag: Option<&'a oci::Tag>,
+    digest: Option<&'a Digest>,
+    targets: Vec<(&'a crate::Place, Option<&'a str>)>,
+}
+
+/// Hashes what is wanted: where registries are and how repositories are made there, and the mirrors; not who signs in,
+/// with which certificates and how fast.
+///
+/// # Panics
+/// Never: maps with text keys are JSON.
+pub(crate) fn digest(registries: &BTreeMap<RegistryName, Registry>, mirrors: &[Mirror]) -> Digest {
+    let wanted = Wanted {
+        registries: registries
+            .iter()
+            .map(|(name, registry)| (name, wanted_registry(registry)))
+            .collect(),
+        mirrors: mirrors.iter().map(wanted_mirror).collect(),
+    };
+    Digest::sha256(&serde_json::to_vec(&wanted).expect("maps with text keys are JSON"))
+}
+
+fn wanted_registry(registry: &Registry) -> WantedRegistry<'_> {
+    let create_repositories = registry.connection.create_repositories.as_ref().map(canonical);
+    WantedRegistry {
+        endpoint: &registry.endpoint,
+        create_repositories,
+    }
+}
+
+fn wanted_mirror(mirror: &Mirror) -> WantedMirror<'_> {
+    let sources = mirror.sources.iter().map(|source| WantedSource {
+        place: &source.place,
+        tag: source.pinned.as_ref().and_then(|pinned| pinned.tag.as_ref()),
+        digest: source.pinned.as_ref().and_then(|pinned| pinned.digest.as_ref()),
+        targets: source
+            .targets
+            .iter()
+            .map(|target| (&target.place, target.tag.as_deref()))
+            .collect(),
+    });
+    WantedMirror {
+        name: &mirror.name,
+        sources: sources.collect(),
+        tags: mirror.tags.iter().map(TagSet::conditions).collect(),
+        on_change: mirror.on_change,
+        check: mirror.check,
+        referrers: &mirror.referrers,
+        foreign_layers: mirror.foreign_layers,
+        platforms: mirror.platforms.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Writes a value with sorted keys, whatever order the map in memory keeps.
+fn canonical(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(entries) => {
+            let sorted: BTreeMap<&String, String> = entries
+                .iter()
+                .map(|(key, value)| (key, canonical(value)))
+                .collect();
+            let entries = sorted.iter().map(|(key, value)| format!("{key:?}:{value}"));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        }
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+        }
+        scalar => scalar.to_string(),
+    }
+}

@@ -1,0 +1,136 @@
+//! The content of a root: the manifest, its children and all their blobs.
+
+use oci::{Descriptor, Digest, Manifest};
+
+use crate::ask::{Answered, Ask, Gap, both};
+use crate::spec::{Check, ForeignLayers, Mirror};
+use crate::want::Needs;
+use crate::{Place, Problem, ProblemKind, Side};
+
+/// The deepest nesting of indexes that is followed. By hash there are no cycles, but there are deep chains.
+const MAX_DEPTH: usize = 8;
+
+/// One root's way from a source to a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'a> {
+    pub(crate) mirror: &'a Mirror,
+    pub(crate) source: &'a Place,
+    pub(crate) target: &'a Place,
+    /// Whether the target's repository exists.
+    pub(crate) exists: bool,
+}
+
+impl<'a> Way<'a> {
+    /// A problem at the source of this way.
+    pub(crate) fn source_problem(self, kind: ProblemKind, error: String) -> Gap {
+        Gap::Blocked(Box::new(Problem {
+            registry: self.source.registry.clone(),
+            repository: Some(self.source.repository.clone()),
+            tag: None,
+            side: Side::Source,
+            kind,
+            error,
+            hint: None,
+            tags: 0,
+        }))
+    }
+
+    /// Whether a manifest stands at the target.
+    pub(crate) fn stands(self, ask: &mut Ask<'a>, digest: &Digest) -> Answered<bool> {
+        if !self.exists {
+            return Ok(false);
+        }
+        ask.head(self.target, digest.clone())
+            .map(|descriptor| descriptor.is_some())
+    }
+
+    /// Adds a manifest with all it names, as far as the target lacks it.
+    ///
+    /// What stands there already proves what it names, as far as `check` says.
+    pub(crate) fn need(self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
+        self.need_at(ask, digest, needs, 0)
+    }
+
+    fn need_at(
+        self,
+        ask: &mut Ask<'a>,
+        digest: &Digest,
+        needs: &mut Needs<'a>,
+        depth: usize,
+    ) -> Answered<()> {
+        if needs.manifests.contains_key(digest) {
+            return Ok(());
+        }
+        needs.content.insert(digest.clone());
+        let stands = self.stands(ask, digest);
+        if self.mirror.check == Check::Tags && matches!(stands, Ok(true)) {
+            return Ok(());
+        }
+        let manifest = self.read(ask, digest);
+        let put = !stands?;
+        let manifest = manifest?;
+        if depth > MAX_DEPTH {
+            let error = format!("{digest} is nested deeper than {MAX_DEPTH} indexes");
+            return Err(self.source_problem(ProblemKind::Policy, error));
+        }
+        let mut gap = Ok(());
+        needs.manifests.entry(digest.clone()).or_default().put = put;
+        needs.known.insert(digest.clone(), manifest);
+        for child in manifest.children() {
+            gap = both(gap, self.need_at(ask, &child.digest, needs, depth + 1));
+        }
+        if put || self.mirror.check == Check::Blobs {
+            gap = both(gap, self.need_blobs(ask, manifest, needs));
+        }
+        gap
+    }
+
+    /// Reads a manifest at the source; one that is missing there can't be copied.
+    pub(crate) fn read(self, ask: &mut Ask<'a>, digest: &Digest) -> Answered<&'a Manifest> {
+        match ask.manifest(self.source, digest)? {
+            Some(manifest) => Ok(manifest),
+            None => {
+                let error = format!("the manifest {digest} is missing");
+                Err(self.source_problem(ProblemKind::NotFound, error))
+            }
+        }
+    }
+
+    fn need_blobs(self, ask: &mut Ask<'a>, manifest: &'a Manifest, needs: &mut Needs<'a>) -> Answered<()> {
+        let mut gap = Ok(());
+        for blob in manifest.blobs().filter(|blob| self.takes(blob)) {
+            gap = both(gap, agree_on_size(self, needs, blob));
+            let stands = if self.exists {
+                ask.blob(self.target, &blob.digest)
+            } else {
+                Ok(false)
+            };
+            match stands {
+                Ok(true) => {}
+                Ok(false) => {
+                    let need = needs.manifests.entry(manifest.digest().clone()).or_default();
+                    need.blobs.insert(blob.digest.clone());
+                }
+                Err(other) => gap = both(gap, Err(other)),
+            }
+        }
+        gap
+    }
+
+    fn takes(self, blob: &Descriptor) -> bool {
+        self.mirror.foreign_layers == ForeignLayers::Copy || !blob.media_type.is_nondistributable()
+    }
+}
+
+/// Refuses two sizes for one digest: one of the descriptors lies.
+fn agree_on_size(way: Way<'_>, needs: &mut Needs<'_>, blob: &Descriptor) -> Answered<()> {
+    let size = *needs.sizes.entry(blob.digest.clone()).or_insert(blob.size);
+    if size == blob.size {
+        return Ok(());
+    }
+    let error = format!(
+        "{} is said to have {} bytes and {size} bytes",
+        blob.digest, blob.size
+    );
+    Err(way.source_problem(ProblemKind::Integrity, error))
+}

@@ -1,0 +1,50 @@
+//! What should stand at each target, whether it does or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::{Digest, Tag};
+
+use crate::ask::Ask;
+use crate::roots;
+use crate::{Capabilities, Place, RegistryName, Spec, Survey};
+
+/// What should stand in one repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The tags, and the digests they should stand at.
+    pub tags: BTreeMap<Tag, Digest>,
+    /// The manifests.
+    pub manifests: BTreeSet<Digest>,
+    /// The blobs and their sizes in bytes.
+    pub blobs: BTreeMap<Digest, u64>,
+}
+
+/// Returns what should stand at each target, as far as the survey read it.
+///
+/// Complete for a survey that was made with `check: blobs`.
+#[must_use]
+pub fn closure(
+    spec: &Spec,
+    capabilities: &BTreeMap<RegistryName, Capabilities>,
+    survey: &Survey,
+) -> BTreeMap<Place, Contents> {
+    let mut ask = Ask::new(survey, capabilities);
+    let wanted = roots::want(spec, &mut ask);
+    let mut closure: BTreeMap<Place, Contents> = BTreeMap::new();
+    for ((place, tag), digest) in wanted.standing {
+        closure.entry(place).or_default().tags.insert(tag, digest);
+    }
+    for (digest, place) in wanted.manifests.into_keys() {
+        let contents = closure.entry(place).or_default();
+        let blobs = wanted
+            .known
+            .get(&digest)
+            .into_iter()
+            .flat_map(|manifest| manifest.blobs());
+        contents
+            .blobs
+            .extend(blobs.map(|blob| (blob.digest.clone(), blob.size)));
+        contents.manifests.insert(digest);
+    }
+    closure
+}

@@ -1,0 +1,40 @@
+//! From a configuration and a survey to a plan: pure, synchronous, deterministic.
+//!
+//! ```text
+//! transship.yaml --config--> Spec --questions, answers--> Survey --want--> Wanted --lower--> Plan
+//! ```
+//! Nothing here waits, reads a file, an environment or a clock: the same inputs give the same bytes.
+
+pub mod capabilities;
+pub mod config;
+pub mod place;
+pub mod plan;
+pub mod problem;
+pub mod spec;
+pub mod survey;
+
+mod ask;
+mod attachments;
+mod blocked;
+mod content;
+mod contents;
+mod file;
+mod fold;
+mod holders;
+mod lower;
+mod make;
+mod roots;
+mod rules;
+mod seeds;
+mod text;
+mod want;
+
+pub use capabilities::{Capabilities, Creation, MountRule};
+pub use contents::{Contents, closure};
+pub use make::{plan, questions};
+pub use place::{Place, RegistryName};
+pub use plan::{Op, OpId, OpKind, OpPlace, Plan, PlanError, Summary};
+pub use problem::{Problem, ProblemKind, Side};
+pub use spec::Spec;
+pub use survey::{Answer, Question, Survey};
+pub use text::size;

@@ -1,0 +1,356 @@
+//! Lowering: what is wanted becomes the graph of operations.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use oci::{Digest, Manifest, Tag};
+
+use crate::ask::Ask;
+use crate::fold::{Draft, Drafts, Item, Wish};
+use crate::plan::{Op, OpKind, OpPlace};
+use crate::seeds::{MountAfter, Mounting, Seeds};
+use crate::want::{TagRole, TagWant, Wait, Wanted};
+use crate::{Creation, Place};
+
+/// A stream is fanned out to at most so many places per read.
+const PLACES_PER_READ: usize = 16;
+
+/// Lowers what is wanted into ops; each stands after all it waits for.
+pub(crate) fn lower(ask: &Ask<'_>, wanted: &Wanted<'_>, seeds: &Seeds, ranked: &[&Digest]) -> Vec<Op> {
+    let mut places: HashMap<&Digest, Vec<&Place>> = HashMap::new();
+    for ((digest, place), _) in wanted.manifests.iter().filter(|(_, want)| want.put) {
+        places.entry(digest).or_default().push(place);
+    }
+    let mut tagged: HashMap<(&Digest, &Place), usize> = HashMap::new();
+    for ((place, _), want) in &wanted.tags {
+        *tagged.entry((&want.digest, place)).or_default() += 1;
+    }
+    let waited = waited(wanted, seeds);
+    let mut lowering = Lowering {
+        ask,
+        wanted,
+        seeds,
+        sources: blob_sources(wanted),
+        places,
+        tagged,
+        waited,
+        drafts: Drafts::default(),
+    };
+    lowering.repositories();
+    lowering.uploads();
+    lowering.mounts(|mounting| !matches!(mounting.after, MountAfter::Manifest(..)));
+    for digest in ranked {
+        lowering.manifest(digest);
+    }
+    lowering.tags(TagRole::Attachment);
+    lowering.merges();
+    lowering.tags(TagRole::Selected);
+    lowering.drafts.into_ops()
+}
+
+/// The manifests that something waits for by digest, so that no tag may carry them.
+fn waited(wanted: &Wanted<'_>, seeds: &Seeds) -> BTreeSet<(Digest, Place)> {
+    let mut waited = seeds.committed.clone();
+    for ((digest, place), want) in &wanted.manifests {
+        if want.by_digest {
+            waited.insert((digest.clone(), place.clone()));
+        }
+        let below = wanted
+            .known
+            .get(digest)
+            .into_iter()
+            .flat_map(|manifest| below(manifest));
+        waited.extend(below.map(|digest| (digest.clone(), place.clone())));
+    }
+    for ((place, _), merge) in &wanted.merges {
+        waited.extend(merge.entries.keys().map(|digest| (digest.clone(), place.clone())));
+    }
+    waited
+}
+
+fn blob_sources<'w>(wanted: &'w Wanted<'_>) -> HashMap<&'w Digest, &'w Place> {
+    let order: HashMap<&Place, usize> = wanted
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(index, source)| (source, index))
+        .collect();
+    let mut sources: HashMap<&Digest, &Place> = HashMap::new();
+    for want in wanted.manifests.values() {
+        for blob in &want.blobs {
+            let first = sources.entry(blob).or_insert(&want.source);
+            if order.get(&want.source) < order.get(first) {
+                *first = &want.source;
+            }
+        }
+    }
+    sources
+}
+
+/// The manifests that must stand before `manifest`: its children and its subject.
+fn below(manifest: &Manifest) -> impl Iterator<Item = &Digest> {
+    manifest
+        .children()
+        .chain(manifest.subject())
+        .map(|descriptor| &descriptor.digest)
+}
+
+struct Lowering<'a, 'l> {
+    ask: &'l Ask<'a>,
+    wanted: &'l Wanted<'a>,
+    seeds: &'l Seeds,
+    /// Where each blob is read: at the first source, in the order of the mirrors, that anything takes it from.
+    sources: HashMap<&'l Digest, &'l Place>,
+    /// Where each manifest is put.
+    places: HashMap<&'l Digest, Vec<&'l Place>>,
+    /// How many tags name a manifest at a place.
+    tagged: HashMap<(&'l Digest, &'l Place), usize>,
+    waited: BTreeSet<(Digest, Place)>,
+    drafts: Drafts,
+}
+
+impl Lowering<'_, '_> {
+    fn repositories(&mut self) {
+        let manifests = self.wanted.manifests.keys().map(|(_, place)| place);
+        let tags = self.wanted.tags.keys().map(|(place, _)| place);
+        let merges = self.wanted.merges.keys().map(|(place, _)| place);
+        let places: BTreeSet<&Place> = manifests.chain(tags).chain(merges).collect();
+        for place in places {
+            let called = self.ask.capabilities(&place.registry).creation == Creation::Call;
+            if called && self.wanted.absent.contains(place) {
+                let draft = draft(OpKind::CreateRepository, "the repository does not exist");
+                let wish = Wish {
+                    at: at(place),
+                    after: BTreeSet::new(),
+                    after_end: BTreeSet::new(),
+                };
+                self.drafts.fold(&Item::Create, &draft, vec![wish], 1);
+            }
+        }
+    }
+
+    fn wish(&self, place: &Place) -> Wish {
+        let create = self.drafts.placed(Item::Create, place);
+        Wish {
+            at: at(place),
+            after: create.into_iter().collect(),
+            after_end: BTreeSet::new(),
+        }
+    }
+
+    fn uploads(&mut self) {
+        for (blob, places) in &self.seeds.uploads {
+            let from = self.sources.get(blob).map(|&source| source.clone());
+            let draft = Draft {
+                digest: Some(blob.clone()),
+                from,
+                ..draft(OpKind::UploadBlob, "missing at the registry")
+            };
+            let wishes = places.iter().map(|place| self.wish(place)).collect();
+            self.drafts
+                .fold(&Item::Blob(blob.clone()), &draft, wishes, PLACES_PER_READ);
+        }
+    }
+
+    /// Adds the mounts that `now` admits.
+    fn mounts(&mut self, now: impl Fn(&Mounting) -> bool) {
+        for (blob, places) in &self.seeds.mounts {
+            let places: Vec<_> = places.iter().filter(|(_, mounting)| now(mounting)).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let from = self.sources.get(blob).map(|&source| source.clone());
+            let reason = "stands in another repository of the registry";
+            let draft = Draft {
+                digest: Some(blob.clone()),
+                from,
+                ..draft(OpKind::MountBlob, reason)
+            };
+            let wishes = places
+                .into_iter()
+                .map(|(place, mounting)| self.mount(blob, place, mounting))
+                .collect();
+            self.drafts
+                .fold(&Item::Blob(blob.clone()), &draft, wishes, usize::MAX);
+        }
+    }
+
+    fn mount(&self, blob: &Digest, place: &Place, mounting: &Mounting) -> Wish {
+        let mut wish = self.wish(place);
+        wish.at.from = Some(mounting.from.clone());
+        wish.after_end.extend(match &mounting.after {
+            MountAfter::Nothing => None,
+            MountAfter::Upload(seed) => self.drafts.placed(Item::Blob(blob.clone()), seed),
+            MountAfter::Manifest(digest, seed) => self.drafts.placed(Item::Manifest(digest.clone()), seed),
+        });
+        wish
+    }
+
+    /// Puts a manifest by digest: first where others mount what it names, then those mounts, then elsewhere.
+    fn manifest(&mut self, digest: &Digest) {
+        let places: Vec<Place> = self
+            .places
+            .get(digest)
+            .into_iter()
+            .flatten()
+            .filter(|place| !self.carried(&(digest.clone(), Place::clone(place))))
+            .map(|place| (*place).clone())
+            .collect();
+        let (seeds, others): (Vec<Place>, Vec<Place>) = places
+            .into_iter()
+            .partition(|place| self.seeds.committed.contains(&(digest.clone(), place.clone())));
+        for place in seeds {
+            // Alone in its op, so that who waits for it at this registry waits for this place only.
+            self.put(digest, &[place]);
+        }
+        self.mounts_after(digest);
+        self.put(digest, &others);
+    }
+
+    fn mounts_after(&mut self, digest: &Digest) {
+        if !self.seeds.committed.iter().any(|(seed, _)| seed == digest) {
+            return;
+        }
+        self.mounts(|mounting| matches!(&mounting.after, MountAfter::Manifest(seed, _) if seed == digest));
+    }
+
+    fn put(&mut self, digest: &Digest, places: &[Place]) {
+        if places.is_empty() {
+            return;
+        }
+        let wants = places
+            .iter()
+            .filter_map(|place| self.wanted.manifests.get(&(digest.clone(), place.clone())));
+        let sources: BTreeSet<&Place> = wants.map(|want| &want.source).collect();
+        let from = self
+            .wanted
+            .sources
+            .iter()
+            .find(|source| sources.contains(source))
+            .cloned();
+        let reason = "missing at the repository";
+        let draft = Draft {
+            digest: Some(digest.clone()),
+            from,
+            ..draft(OpKind::PutManifest, reason)
+        };
+        let wishes = places
+            .iter()
+            .map(|place| self.manifest_wish(digest, place))
+            .collect();
+        self.drafts
+            .fold(&Item::Manifest(digest.clone()), &draft, wishes, usize::MAX);
+    }
+
+    /// What a manifest waits for at a place: its blobs, its children and its subject, as far as they are planned.
+    fn manifest_wish(&self, digest: &Digest, place: &Place) -> Wish {
+        let mut wish = self.wish(place);
+        if let Some(manifest) = self.wanted.known.get(digest) {
+            let blobs = manifest.blobs().map(|blob| Item::Blob(blob.digest.clone()));
+            let below = below(manifest).map(|digest| Item::Manifest(digest.clone()));
+            wish.after.extend(
+                blobs
+                    .chain(below)
+                    .filter_map(|item| self.drafts.placed(item, place)),
+            );
+        }
+        wish
+    }
+
+    /// Says whether a tag carries the manifest: exactly one names it, and nobody waits for it by digest.
+    fn carried(&self, key: &(Digest, Place)) -> bool {
+        let (digest, place) = key;
+        if self.waited.contains(key) {
+            return false;
+        }
+        self.tagged.get(&(digest, place)) == Some(&1)
+    }
+
+    fn tags(&mut self, role: TagRole) {
+        let mut folded: BTreeMap<(&Tag, &Digest), Vec<(&Place, &TagWant)>> = BTreeMap::new();
+        for ((place, tag), want) in self.wanted.tags.iter().filter(|(_, want)| want.role == role) {
+            folded.entry((tag, &want.digest)).or_default().push((place, want));
+        }
+        for ((tag, digest), places) in folded {
+            let sources: BTreeSet<&Place> = places.iter().map(|(_, want)| &want.source).collect();
+            let from = self
+                .wanted
+                .sources
+                .iter()
+                .find(|source| sources.contains(source))
+                .cloned();
+            let reason = match role {
+                TagRole::Attachment => "attached to what a mirror selects",
+                TagRole::Selected => "a mirror selects it",
+            };
+            let draft = Draft {
+                digest: Some(digest.clone()),
+                tag: Some(tag.clone()),
+                from,
+                ..draft(OpKind::PutTag, reason)
+            };
+            let wishes = places
+                .into_iter()
+                .map(|(place, want)| self.tag_wish(digest, place, want))
+                .collect();
+            self.drafts
+                .fold(&Item::Tag(tag.clone()), &draft, wishes, usize::MAX);
+        }
+    }
+
+    fn tag_wish(&self, digest: &Digest, place: &Place, want: &TagWant) -> Wish {
+        let mut wish = match self.drafts.placed(Item::Manifest(digest.clone()), place) {
+            Some(put) => Wish {
+                after: [put].into(),
+                ..self.wish(place)
+            },
+            None => self.manifest_wish(digest, place),
+        };
+        wish.at.expect = Some(want.expect.clone());
+        let waits = want.waits.iter().map(|wait| match wait {
+            Wait::Manifest(digest) => Item::Manifest(digest.clone()),
+            Wait::Tag(tag) => Item::Tag(tag.clone()),
+            Wait::Merge(tag) => Item::Merge(tag.clone()),
+        });
+        wish.after
+            .extend(waits.filter_map(|item| self.drafts.placed(item, place)));
+        wish
+    }
+
+    fn merges(&mut self) {
+        for ((place, tag), merge) in &self.wanted.merges {
+            let mut wish = self.wish(place);
+            let entries = merge.entries.keys().map(|digest| Item::Manifest(digest.clone()));
+            let waits = entries.chain([Item::Tag(tag.clone())]);
+            wish.after
+                .extend(waits.filter_map(|item| self.drafts.placed(item, place)));
+            let draft = Draft {
+                digest: Some(merge.subject.clone()),
+                tag: Some(tag.clone()),
+                from: Some(merge.source.clone()),
+                entries: merge.entries.values().cloned().collect(),
+                ..draft(OpKind::MergeReferrers, "the fallback tag lacks these referrers")
+            };
+            self.drafts.fold(&Item::Merge(tag.clone()), &draft, vec![wish], 1);
+        }
+    }
+}
+
+fn draft(kind: OpKind, reason: &'static str) -> Draft {
+    Draft {
+        kind,
+        digest: None,
+        tag: None,
+        from: None,
+        entries: Vec::new(),
+        reason,
+    }
+}
+
+fn at(place: &Place) -> OpPlace {
+    OpPlace {
+        registry: place.registry.clone(),
+        repository: place.repository.clone(),
+        expect: None,
+        from: None,
+    }
+}

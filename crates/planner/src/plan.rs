@@ -1,0 +1,302 @@
+//! The plan: a dependency graph of idempotent operations, as it stands in the plan file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use oci::{Descriptor, Digest, MediaType, RepositoryName, Tag};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Connection;
+use crate::{Place, Problem, RegistryName};
+
+/// The newest plan file this program writes, and the only one it reads.
+pub const SCHEMA: u32 = 1;
+
+/// What would be done, and everything needed to do exactly that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The version of the file's form.
+    pub schema: u32,
+    /// The program that wrote it, `transship 0.1.0`.
+    pub created_by: String,
+    /// The digest over everything else.
+    pub digest: Digest,
+    /// The digest of what is wanted.
+    pub config: Digest,
+    /// The connections, as written.
+    pub registries: BTreeMap<RegistryName, Connection>,
+    /// The manifests that ops carry: digest to size, media type and what they name.
+    pub manifests: BTreeMap<Digest, ManifestEntry>,
+    /// The blobs that ops carry: digest to size.
+    pub blobs: BTreeMap<Digest, BlobEntry>,
+    /// The operations; an op stands after all it waits for.
+    pub ops: Vec<Op>,
+    /// What can't be planned.
+    pub blocked: Vec<Problem>,
+    /// What a reader should know.
+    pub notes: Vec<Note>,
+    /// The sums.
+    pub summary: Summary,
+}
+
+/// A manifest that an op carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestEntry {
+    /// The media type it is put with.
+    pub media_type: MediaType,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The manifests it names that ops carry too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<Digest>,
+    /// The blobs it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<Digest>,
+    /// The manifest it is attached to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Digest>,
+}
+
+/// A blob that an op carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlobEntry {
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Names an op within its plan, such as `upload-3`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OpId(pub String);
+
+impl fmt::Display for OpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for OpId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One thing to place, and all the places it goes.
+///
+/// At each place it waits for what the ops in `after` (which must have succeeded) and `after_end` (which must have
+/// ended) do at that same place or, where they have no such place, at that registry. Success is per place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Op {
+    /// Its name.
+    pub id: OpId,
+    /// What it does.
+    pub kind: OpKind,
+    /// The blob or manifest; for `merge_referrers` the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The tag that `put_tag` moves and `merge_referrers` writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<Tag>,
+    /// Where the blob or manifest is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Place>,
+    /// Where it goes.
+    pub at: Vec<OpPlace>,
+    /// The ops that must have succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<OpId>,
+    /// The ops that must have ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after_end: Vec<OpId>,
+    /// The descriptors that `merge_referrers` adds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Descriptor>,
+    /// Why it is done.
+    pub reason: String,
+}
+
+/// What an op does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpKind {
+    /// Makes a repository by an API call.
+    CreateRepository,
+    /// Reads a blob once and sends it to every place.
+    UploadBlob,
+    /// Mounts a blob from another repository of the registry; uploads it where that is refused.
+    MountBlob,
+    /// Puts a manifest by digest.
+    PutManifest,
+    /// Adds entries to a subject's fallback tag.
+    MergeReferrers,
+    /// Puts a manifest by tag, if the tag stands where it was seen.
+    PutTag,
+}
+
+/// One place an op goes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpPlace {
+    /// The registry.
+    pub registry: RegistryName,
+    /// The repository.
+    pub repository: RepositoryName,
+    /// What `put_tag` must find there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expect>,
+    /// The repository that `mount_blob` mounts from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RepositoryName>,
+}
+
+impl OpPlace {
+    /// Returns the place itself.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            registry: self.registry.clone(),
+            repository: self.repository.clone(),
+        }
+    }
+}
+
+/// What stood at a tag when it was surveyed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Expect {
+    /// Nothing.
+    Absent,
+    /// A manifest.
+    Digest(Digest),
+}
+
+impl Serialize for Expect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Absent => serializer.serialize_str("absent"),
+            Self::Digest(digest) => digest.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "absent" => Ok(Self::Absent),
+            text => text.parse().map(Self::Digest).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// Something a reader should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// The place, if it concerns one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What there is to know.
+    pub text: String,
+}
+
+/// The sums of a plan, counted per place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Tags that a mirror selects.
+    pub tags: TagCounts,
+    /// Attachments that land.
+    pub attachments: u64,
+    /// Repositories.
+    pub repositories: RepositoryCounts,
+    /// Manifests.
+    pub manifests: ManifestCounts,
+    /// Blobs.
+    pub blobs: BlobCounts,
+    /// Bytes of blobs.
+    pub bytes: ByteCounts,
+}
+
+/// Tags by what happens to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TagCounts {
+    /// Made.
+    pub create: u64,
+    /// Moved.
+    pub update: u64,
+    /// As wanted already.
+    pub unchanged: u64,
+    /// Different, and left by `on_change: keep`.
+    pub keep: u64,
+    /// Not plannable.
+    pub blocked: u64,
+    /// Removed.
+    pub delete: u64,
+}
+
+/// Repositories by what happens to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositoryCounts {
+    /// Made by an API call.
+    pub create: u64,
+}
+
+/// Manifests by what happens to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestCounts {
+    /// Put by digest.
+    pub put: u64,
+}
+
+/// Blobs by what happens to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlobCounts {
+    /// Sent.
+    pub upload: u64,
+    /// Mounted.
+    pub mount: u64,
+}
+
+/// Bytes of blobs by what happens to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByteCounts {
+    /// Read from sources.
+    pub read: u64,
+    /// Sent to targets.
+    pub upload: u64,
+    /// Mounted at targets, and so not sent.
+    pub mount: u64,
+}
+
+/// Why a plan file is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Not JSON, or not a plan.
+    #[error("the file is not a plan of schema {SCHEMA}")]
+    Json(#[source] oci::JsonError),
+    /// Another schema.
+    #[error("the plan has schema {found}; this program reads schema {SCHEMA}")]
+    Schema {
+        /// What the file says.
+        found: u64,
+    },
+    /// The file was changed after it was written.
+    #[error("the plan was changed after it was written: its digest is {written}, its content has {actual}")]
+    Digest {
+        /// What the file says.
+        written: Digest,
+        /// What its content has.
+        actual: Digest,
+    },
+    /// The graph breaks a rule.
+    #[error("the plan breaks a rule: {0}")]
+    Rule(String),
+}

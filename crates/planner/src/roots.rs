@@ -1,0 +1,440 @@
+//! Roots: the tags that mirrors select, and what each needs at each target.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::{Digest, ManifestReference, Tag};
+
+use crate::ask::{Answered, Ask, Gap, both};
+use crate::attachments::{self, Listings};
+use crate::blocked::Blocked;
+use crate::config::{SelectionProblem, select};
+use crate::content::Way;
+use crate::plan::Expect;
+use crate::spec::{Check, Mirror, OnChange, Referrers, Source, Target};
+use crate::want::{Needs, TagRole, TagWant, Wait, Wanted};
+use crate::{Creation, Place, Problem, ProblemKind, Side, Spec};
+
+/// Walks all roots and gathers what is wanted; what is not known yet becomes questions of `ask`.
+pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
+    let mut walk = Walk {
+        ask,
+        wanted: Wanted::default(),
+        blocked: Blocked::default(),
+        claims: BTreeMap::new(),
+    };
+    for mirror in &spec.mirrors {
+        for source in &mirror.sources {
+            walk.source(mirror, source);
+        }
+    }
+    let Walk {
+        mut wanted, blocked, ..
+    } = walk;
+    wanted.counts.blocked = blocked.tags();
+    wanted.blocked = blocked.into_problems();
+    wanted
+}
+
+struct Walk<'a, 'w> {
+    ask: &'w mut Ask<'a>,
+    wanted: Wanted<'a>,
+    blocked: Blocked,
+    /// Which digest each target tag was promised, and by which mirror.
+    claims: BTreeMap<(Place, Tag), (Digest, &'a str)>,
+}
+
+/// One selected thing of a source.
+#[derive(Clone, Debug)]
+struct Selected {
+    tag: Option<Tag>,
+    digest: Option<Digest>,
+}
+
+/// A target whose listing is known.
+#[derive(Clone, Copy)]
+struct Open<'a> {
+    target: &'a Target,
+    tags: Option<&'a BTreeSet<Tag>>,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn source(&mut self, mirror: &'a Mirror, source: &'a Source) {
+        let listing = self.ask.tags(&source.place);
+        let listings: Vec<_> = source
+            .targets
+            .iter()
+            .map(|target| (target, self.ask.tags(&target.place)))
+            .collect();
+        let tags = match listing {
+            Ok(Some(tags)) => tags,
+            Ok(None) => return self.absent_source(source),
+            Err(Gap::Blocked(problem)) => return self.blocked.add(*problem, 0),
+            Err(Gap::Pending) => return,
+        };
+        if !self.wanted.sources.contains(&source.place) {
+            self.wanted.sources.push(source.place.clone());
+        }
+        let selected = self.selected(mirror, source, tags);
+        let mut open = Vec::new();
+        for (target, listing) in listings {
+            match listing {
+                Ok(tags) if tags.is_some() || self.may_appear(target, selected.len()) => {
+                    open.push(Open { target, tags });
+                }
+                Err(Gap::Blocked(problem)) => self.blocked.add(*problem, selected.len() as u64),
+                Ok(_) | Err(Gap::Pending) => {}
+            }
+        }
+        for selected in &selected {
+            self.root(mirror, source, tags, selected, &open);
+        }
+    }
+
+    fn absent_source(&mut self, source: &Source) {
+        let error = format!("the repository {} does not exist", source.place);
+        let hint = "check the name, and that the credential may read it".to_owned();
+        let problem = problem(&source.place, Side::Source, ProblemKind::NotFound, error);
+        self.blocked.add(
+            Problem {
+                hint: Some(hint),
+                ..problem
+            },
+            0,
+        );
+    }
+
+    /// Notes an absent repository; one that nobody may make blocks what goes there.
+    fn may_appear(&mut self, target: &Target, tags: usize) -> bool {
+        if self.ask.capabilities(&target.place.registry).creation == Creation::Never {
+            let error = format!(
+                "the repository {} does not exist and is not to be created",
+                target.place
+            );
+            let hint = "create it, or let create_repositories do so".to_owned();
+            let problem = problem(&target.place, Side::Target, ProblemKind::NotFound, error);
+            self.blocked.add(
+                Problem {
+                    hint: Some(hint),
+                    ..problem
+                },
+                tags as u64,
+            );
+            return false;
+        }
+        self.wanted.absent.insert(target.place.clone());
+        true
+    }
+
+    fn selected(&mut self, mirror: &Mirror, source: &Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
+        if let Some(pinned) = &source.pinned {
+            let missing = pinned
+                .tag
+                .as_ref()
+                .filter(|tag| pinned.digest.is_none() && !tags.contains(*tag));
+            if let Some(tag) = missing {
+                self.selection_problem(source, &SelectionProblem::Missing(tag.clone()));
+                return Vec::new();
+            }
+            return vec![Selected {
+                tag: pinned.tag.clone(),
+                digest: pinned.digest.clone(),
+            }];
+        }
+        let selection = select(&mirror.tags, tags);
+        for problem in &selection.problems {
+            self.selection_problem(source, problem);
+        }
+        selection
+            .tags
+            .into_iter()
+            .map(|tag| Selected {
+                tag: Some(tag),
+                digest: None,
+            })
+            .collect()
+    }
+
+    fn selection_problem(&mut self, source: &Source, selection: &SelectionProblem) {
+        let error = format!("{}: {selection}", source.place);
+        let mut problem = problem(&source.place, Side::Source, ProblemKind::NotFound, error);
+        let mut tags = 0;
+        if let SelectionProblem::Missing(tag) = selection {
+            problem.tag = Some(tag.clone());
+            tags = source.targets.len() as u64;
+        }
+        problem.hint = Some("`transship tags` lists what is there".to_owned());
+        self.blocked.add(problem, tags);
+    }
+
+    fn root(
+        &mut self,
+        mirror: &'a Mirror,
+        source: &'a Source,
+        tags: &'a BTreeSet<Tag>,
+        selected: &Selected,
+        open: &[Open<'a>],
+    ) {
+        let digest = match self.digest(mirror, source, selected, open) {
+            Ok(digest) => digest,
+            Err(Gap::Pending) => return,
+            Err(Gap::Blocked(mut problem)) => {
+                problem.tag = problem.tag.or_else(|| selected.tag.clone());
+                return self.blocked.add(*problem, open.len() as u64);
+            }
+        };
+        for open in open {
+            let way = Way {
+                mirror,
+                source: &source.place,
+                target: &open.target.place,
+                exists: open.tags.is_some(),
+            };
+            let listings = Listings {
+                source: tags,
+                target: open.tags,
+            };
+            let Some(tag) = self.target_tag(open.target, selected, way) else {
+                continue;
+            };
+            match self.at_target(way, listings, &digest, tag.as_ref()) {
+                Ok(()) | Err(Gap::Pending) => {}
+                Err(Gap::Blocked(mut problem)) => {
+                    problem.tag = problem.tag.or(tag);
+                    self.blocked.add(*problem, 1);
+                }
+            }
+        }
+    }
+
+    /// The digest of a root: with the manifest itself where a target surely lacks it, else without.
+    fn digest(
+        &mut self,
+        mirror: &Mirror,
+        source: &'a Source,
+        selected: &Selected,
+        open: &[Open<'a>],
+    ) -> Answered<Digest> {
+        let Some(tag) = selected.tag.as_ref().filter(|_| selected.digest.is_none()) else {
+            return selected.digest.clone().ok_or(Gap::Pending);
+        };
+        if open.is_empty() {
+            return Err(Gap::Pending);
+        }
+        let lacks = |open: &Open<'a>| {
+            let tag = target_tag(open.target, tag);
+            !open
+                .tags
+                .is_some_and(|tags| tag.is_ok_and(|tag| tags.contains(&tag)))
+        };
+        let digest = if mirror.check > Check::Tags || open.iter().any(lacks) {
+            self.ask
+                .get(&source.place, tag)?
+                .map(|manifest| manifest.digest().clone())
+        } else {
+            self.ask
+                .head(&source.place, tag.clone())?
+                .map(|descriptor| descriptor.digest)
+        };
+        digest.ok_or_else(|| {
+            let error = format!("the tag {tag} of {} was listed and is gone", source.place);
+            Gap::Blocked(Box::new(problem(
+                &source.place,
+                Side::Source,
+                ProblemKind::NotFound,
+                error,
+            )))
+        })
+    }
+
+    /// The tag at the target: `None` where nothing fits, `Some(None)` for a root without a tag.
+    fn target_tag(&mut self, target: &Target, selected: &Selected, way: Way<'_>) -> Option<Option<Tag>> {
+        let Some(tag) = &selected.tag else {
+            return Some(target.tag.as_ref().and_then(|tag| tag.parse().ok()));
+        };
+        match target_tag(target, tag) {
+            Ok(tag) => Some(Some(tag)),
+            Err(text) => {
+                let error = format!("{text} is no tag");
+                let mut problem = problem(way.target, Side::Target, ProblemKind::Policy, error);
+                problem.tag = Some(tag.clone());
+                self.blocked.add(problem, 1);
+                None
+            }
+        }
+    }
+
+    fn at_target(
+        &mut self,
+        way: Way<'a>,
+        listings: Listings<'a>,
+        digest: &Digest,
+        tag: Option<&Tag>,
+    ) -> Answered<()> {
+        let stands = match tag {
+            Some(tag) if listings.target.is_some_and(|tags| tags.contains(tag)) => self
+                .ask
+                .head(way.target, ManifestReference::Tag(tag.clone()))?
+                .map(|found| found.digest),
+            _ => None,
+        };
+        if let Some(tag) = tag
+            && !self.claim(way, tag, digest)?
+        {
+            return Ok(());
+        }
+        if let Some(tag) = tag {
+            self.wanted
+                .standing
+                .insert((way.target.clone(), tag.clone()), digest.clone());
+        }
+        let unchanged = stands.as_ref() == Some(digest);
+        if let (Some(tag), Some(_), false) = (tag, &stands, unchanged) {
+            match way.mirror.on_change {
+                OnChange::Update => {}
+                OnChange::Keep => {
+                    self.wanted.counts.keep += 1;
+                    return Ok(());
+                }
+                OnChange::Refuse => {
+                    let error = format!("{}:{tag} differs and on_change is refuse", way.target);
+                    return Err(Gap::Blocked(Box::new(problem(
+                        way.target,
+                        Side::Target,
+                        ProblemKind::Policy,
+                        error,
+                    ))));
+                }
+            }
+        }
+        let mut needs = Needs::default();
+        self.needs(way, listings, digest, unchanged, &mut needs)?;
+        self.land(way, digest, tag, stands, needs)
+    }
+
+    /// Says whether this root is the first that claims the tag.
+    ///
+    /// Of two mirrors that want different digests at one tag, the second is blocked.
+    fn claim(&mut self, way: Way<'a>, tag: &Tag, digest: &Digest) -> Answered<bool> {
+        let key = (way.target.clone(), tag.clone());
+        let Some((other, mirror)) = self.claims.get(&key) else {
+            self.claims.insert(key, (digest.clone(), &way.mirror.name));
+            return Ok(true);
+        };
+        if other == digest {
+            return Ok(false);
+        }
+        let error = format!(
+            "{}:{tag} is to be {other} by {mirror} and {digest} by {}",
+            way.target, way.mirror.name
+        );
+        let hint = Some("let one mirror leave the tag out, or give it another tag".to_owned());
+        let problem = problem(way.target, Side::Target, ProblemKind::Policy, error);
+        Err(Gap::Blocked(Box::new(Problem { hint, ..problem })))
+    }
+
+    /// What the root needs at its target: its content unless it stands there, and attachments in any case.
+    fn needs(
+        &mut self,
+        way: Way<'a>,
+        listings: Listings<'a>,
+        digest: &Digest,
+        unchanged: bool,
+        needs: &mut Needs<'a>,
+    ) -> Answered<()> {
+        let mut gap = Ok(());
+        if !unchanged || way.mirror.check > Check::Tags {
+            gap = way.need(self.ask, digest, needs);
+        }
+        if way.mirror.referrers == Referrers::None {
+            return gap;
+        }
+        let mut subjects = needs.content.clone();
+        subjects.insert(digest.clone());
+        for subject in subjects {
+            gap = both(gap, attachments::need(way, self.ask, listings, &subject, needs));
+        }
+        gap
+    }
+
+    fn land(
+        &mut self,
+        way: Way<'a>,
+        digest: &Digest,
+        tag: Option<&Tag>,
+        stands: Option<Digest>,
+        mut needs: Needs<'a>,
+    ) -> Answered<()> {
+        if let Some((blob, size, other)) = self.wanted.disputed(&needs) {
+            let error = format!("{blob} is said to have {size} bytes and, elsewhere, {other} bytes");
+            return Err(way.source_problem(ProblemKind::Integrity, error));
+        }
+        if stands.as_ref() == Some(digest) {
+            self.wanted.counts.unchanged += 1;
+            self.wanted.join(way.target, way.source, needs);
+            return Ok(());
+        }
+        // The tag carries its manifest: where that stands already, its bytes are put once more, under the tag.
+        let root = match self.ask.known(digest) {
+            Some(manifest) => manifest,
+            None => way.read(self.ask, digest)?,
+        };
+        needs.known.insert(digest.clone(), root);
+        let waits = self.wanted.join(way.target, way.source, needs);
+        let Some(tag) = tag else {
+            if let Some(want) = self
+                .wanted
+                .manifests
+                .get_mut(&(digest.clone(), way.target.clone()))
+            {
+                want.by_digest = true;
+            }
+            return Ok(());
+        };
+        match stands {
+            Some(_) => self.wanted.counts.update += 1,
+            None => self.wanted.counts.create += 1,
+        }
+        self.tag(way, digest, tag, stands, waits);
+        Ok(())
+    }
+
+    fn tag(
+        &mut self,
+        way: Way<'a>,
+        digest: &Digest,
+        tag: &Tag,
+        stands: Option<Digest>,
+        waits: BTreeSet<Wait>,
+    ) {
+        let key = (way.target.clone(), tag.clone());
+        let want = self.wanted.tags.entry(key).or_insert_with(|| TagWant {
+            digest: digest.clone(),
+            source: way.source.clone(),
+            expect: stands.map_or(Expect::Absent, Expect::Digest),
+            waits: BTreeSet::new(),
+            role: TagRole::Selected,
+        });
+        want.waits.extend(waits);
+    }
+}
+
+fn target_tag(target: &Target, tag: &Tag) -> Result<Tag, String> {
+    let Some(template) = &target.tag else {
+        return Ok(tag.clone());
+    };
+    let text = template.replace("{tag}", tag.as_str());
+    text.parse().map_err(|_| text)
+}
+
+fn problem(place: &Place, side: Side, kind: ProblemKind, error: String) -> Problem {
+    Problem {
+        registry: place.registry.clone(),
+        repository: Some(place.repository.clone()),
+        tag: None,
+        side,
+        kind,
+        error,
+        hint: None,
+        tags: 0,
+    }
+}

@@ -1,0 +1,103 @@
+//! The survey: every question that was asked of a registry, and its answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
+
+use crate::{Place, Problem};
+
+/// Something to ask a registry. All of them only read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Question {
+    /// All tags of a repository.
+    Tags(Place),
+    /// The descriptor of a manifest (HEAD), by tag or digest.
+    Head(Place, ManifestReference),
+    /// A manifest (GET), by tag or digest.
+    Get(Place, ManifestReference),
+    /// What refers to a manifest, by the referrers API.
+    Referrers(Place, Digest),
+    /// Whether a blob stands in a repository (HEAD).
+    Blob(Place, Digest),
+}
+
+impl Question {
+    /// Returns the place that is asked.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        match self {
+            Self::Tags(place)
+            | Self::Head(place, _)
+            | Self::Get(place, _)
+            | Self::Referrers(place, _)
+            | Self::Blob(place, _) => place,
+        }
+    }
+}
+
+/// What a registry answered. The variant matches the question's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "manifests are what most answers are")]
+pub enum Answer {
+    /// The repository's tags; `None` where the repository does not exist.
+    Tags(Option<BTreeSet<Tag>>),
+    /// The manifest's descriptor; `None` where there is none.
+    Head(Option<Descriptor>),
+    /// The manifest; `None` where there is none.
+    Get(Option<Manifest>),
+    /// The referrers; `None` where the registry has no referrers API.
+    Referrers(Option<Vec<Descriptor>>),
+    /// Whether the blob stands there.
+    Blob(bool),
+}
+
+/// What is known of the registries, and nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    answers: BTreeMap<Question, Result<Answer, Problem>>,
+}
+
+/// How much is known about one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known<'a, T> {
+    /// The registry said so.
+    Yes(T),
+    /// The registry could not say.
+    Failed(&'a Problem),
+    /// Nobody asked yet.
+    Unasked,
+}
+
+impl Survey {
+    /// Records the answer to a question.
+    pub fn record(&mut self, question: Question, answer: Result<Answer, Problem>) {
+        self.answers.insert(question, answer);
+    }
+
+    /// Returns how many questions were answered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Returns true where nothing was asked.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    /// Returns what was answered to `question`.
+    #[must_use]
+    pub fn answer(&self, question: &Question) -> Known<'_, &Answer> {
+        match self.answers.get(question) {
+            Some(Ok(answer)) => Known::Yes(answer),
+            Some(Err(problem)) => Known::Failed(problem),
+            None => Known::Unasked,
+        }
+    }
+
+    /// Returns every question and its answer, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Question, &Result<Answer, Problem>)> {
+        self.answers.iter()
+    }
+}

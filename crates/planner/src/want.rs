@@ -1,0 +1,212 @@
+//! What must come to stand at the targets, and does not yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
+
+use crate::plan::{Expect, Note, TagCounts};
+use crate::{Place, Problem};
+
+/// What must come to stand, over all roots.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    /// The contents of the manifests below.
+    pub(crate) known: BTreeMap<Digest, &'a Manifest>,
+    /// Manifests that are missing at a place, or whose blobs are.
+    pub(crate) manifests: BTreeMap<(Digest, Place), ManifestWant>,
+    /// Tags to write.
+    pub(crate) tags: BTreeMap<(Place, Tag), TagWant>,
+    /// Fallback tags to add entries to.
+    pub(crate) merges: BTreeMap<(Place, Tag), MergeWant>,
+    /// Sizes of all blobs named above.
+    pub(crate) sizes: BTreeMap<Digest, u64>,
+    /// The order in which sources are preferred.
+    pub(crate) sources: Vec<Place>,
+    /// Repositories that do not exist.
+    pub(crate) absent: BTreeSet<Place>,
+    /// The tags that should stand, whether they do or not.
+    pub(crate) standing: BTreeMap<(Place, Tag), Digest>,
+    /// Attachments that land, per place.
+    pub(crate) attachments: BTreeSet<(Place, Digest)>,
+    /// The tags that mirrors select, by what happens to them.
+    pub(crate) counts: TagCounts,
+    /// What can't be planned.
+    pub(crate) blocked: Vec<Problem>,
+    /// What a reader should know.
+    pub(crate) notes: BTreeSet<Note>,
+}
+
+/// A manifest at a place.
+#[derive(Clone, Debug)]
+pub(crate) struct ManifestWant {
+    /// Where it is read.
+    pub(crate) source: Place,
+    /// Whether it must be put; else only blobs of it are missing.
+    pub(crate) put: bool,
+    /// Its blobs that are missing there.
+    pub(crate) blobs: BTreeSet<Digest>,
+    /// Whether something asks for it by digest alone.
+    pub(crate) by_digest: bool,
+}
+
+/// A tag at a place.
+#[derive(Clone, Debug)]
+pub(crate) struct TagWant {
+    pub(crate) digest: Digest,
+    pub(crate) source: Place,
+    pub(crate) expect: Expect,
+    /// What must have landed before it.
+    pub(crate) waits: BTreeSet<Wait>,
+    pub(crate) role: TagRole,
+}
+
+/// Why a tag is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TagRole {
+    /// It attaches something.
+    Attachment,
+    /// A mirror selects it.
+    Selected,
+}
+
+/// Entries that a fallback tag lacks.
+#[derive(Clone, Debug)]
+pub(crate) struct MergeWant {
+    pub(crate) subject: Digest,
+    pub(crate) source: Place,
+    pub(crate) entries: BTreeMap<Digest, Descriptor>,
+}
+
+/// Something of the same place that a tag waits for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    Manifest(Digest),
+    Tag(Tag),
+    Merge(Tag),
+}
+
+/// What one root needs at one place; joins [`Wanted`] only when it is complete.
+#[derive(Debug, Default)]
+pub(crate) struct Needs<'a> {
+    pub(crate) known: BTreeMap<Digest, &'a Manifest>,
+    pub(crate) manifests: BTreeMap<Digest, ManifestNeed>,
+    pub(crate) tags: BTreeMap<Tag, Digest>,
+    pub(crate) merges: BTreeMap<Tag, MergeWant>,
+    pub(crate) attachments: BTreeSet<Digest>,
+    pub(crate) notes: BTreeSet<Note>,
+    /// The manifests of the root's content, whether they stand at the target or not.
+    pub(crate) content: BTreeSet<Digest>,
+    /// The manifests whose attachments were looked at.
+    pub(crate) visited: BTreeSet<Digest>,
+    pub(crate) sizes: BTreeMap<Digest, u64>,
+}
+
+/// A manifest that one root needs.
+#[derive(Debug, Default)]
+pub(crate) struct ManifestNeed {
+    pub(crate) put: bool,
+    pub(crate) blobs: BTreeSet<Digest>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Returns a blob whose size another root has told differently.
+    pub(crate) fn disputed(&self, needs: &Needs<'a>) -> Option<(Digest, u64, u64)> {
+        needs
+            .sizes
+            .iter()
+            .find_map(|(digest, &size)| match self.sizes.get(digest) {
+                Some(&other) if other != size => Some((digest.clone(), size, other)),
+                _ => None,
+            })
+    }
+
+    /// Adds what a root needs at `place`, read at `source`. Returns what the root's tag waits for.
+    pub(crate) fn join(&mut self, place: &Place, source: &Place, needs: Needs<'a>) -> BTreeSet<Wait> {
+        let mut waits = BTreeSet::new();
+        for digest in &needs.attachments {
+            if needs.manifests.get(digest).is_some_and(|need| need.put) {
+                self.attachments.insert((place.clone(), digest.clone()));
+                waits.insert(Wait::Manifest(digest.clone()));
+            }
+        }
+        for (digest, need) in needs.manifests {
+            let want = self
+                .manifests
+                .entry((digest, place.clone()))
+                .or_insert_with(|| ManifestWant {
+                    source: source.clone(),
+                    put: false,
+                    blobs: BTreeSet::new(),
+                    by_digest: false,
+                });
+            want.put |= need.put;
+            want.blobs.extend(need.blobs);
+        }
+        for (tag, digest) in needs.tags {
+            waits.insert(Wait::Tag(tag.clone()));
+            let source = source.clone();
+            let role = TagRole::Attachment;
+            let want = TagWant {
+                digest,
+                source,
+                expect: Expect::Absent,
+                waits: BTreeSet::new(),
+                role,
+            };
+            waits.extend(self.attach(place, tag, want, &needs.known));
+        }
+        for (tag, merge) in needs.merges {
+            waits.insert(Wait::Merge(tag.clone()));
+            match self.merges.get_mut(&(place.clone(), tag.clone())) {
+                Some(want) => want.entries.extend(merge.entries),
+                None => {
+                    self.merges.insert((place.clone(), tag), merge);
+                }
+            }
+        }
+        self.sizes.extend(needs.sizes);
+        self.known.extend(needs.known);
+        self.notes.extend(needs.notes);
+        waits
+    }
+
+    /// Adds an attaching tag. Where two sources attach by the same fallback tag, the second's entries are merged.
+    fn attach(
+        &mut self,
+        place: &Place,
+        tag: Tag,
+        want: TagWant,
+        known: &BTreeMap<Digest, &'a Manifest>,
+    ) -> Option<Wait> {
+        let key = (place.clone(), tag.clone());
+        let first = match self.tags.get(&key) {
+            Some(first) if first.digest != want.digest => first.digest.clone(),
+            Some(_) => return None,
+            None => {
+                self.tags.insert(key, want);
+                return None;
+            }
+        };
+        if AttachmentTag::scheme(&tag) != Some(AttachmentTag::Fallback) {
+            return None;
+        }
+        let listed = |digest: &Digest| self.known.get(digest).or_else(|| known.get(digest)).copied();
+        let (first, second) = (listed(&first)?, listed(&want.digest)?);
+        let held: BTreeSet<&Digest> = first.children().map(|child| &child.digest).collect();
+        let lacking = second.children().filter(|child| !held.contains(&child.digest));
+        let entries: BTreeMap<_, _> = lacking
+            .map(|child| (child.digest.clone(), child.clone()))
+            .collect();
+        let subject = known
+            .keys()
+            .find(|digest| AttachmentTag::Fallback.of(digest) == tag)?
+            .clone();
+        let merge = MergeWant {
+            subject,
+            source: want.source,
+            entries: BTreeMap::new(),
+        };
+        self.merges.entry(key).or_insert(merge).entries.extend(entries);
+        Some(Wait::Merge(tag))
+    }
+}

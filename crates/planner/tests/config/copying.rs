@@ -1,0 +1,138 @@
+//! References and copies without a configuration.
+
+use insta::assert_snapshot;
+use transship_planner::Spec;
+use transship_planner::config::{self, CopyError, CopyOptions};
+use transship_planner::spec::Endpoint;
+
+use super::lines;
+
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn copy(source: &str, targets: &[&str]) -> Result<Spec, CopyError> {
+    let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
+    config::copy(source, &targets, CopyOptions::default())
+}
+
+#[track_caller]
+fn copied(source: &str, targets: &[&str]) -> String {
+    lines(&copy(source, targets).expect("the references can be copied"))
+}
+
+#[test]
+fn references_read_as_in_other_tools() {
+    for (text, place, manifest) in [
+        ("docker.io/alpine", "docker.io/library/alpine", ""),
+        ("docker://quay.io/a/b:v1", "quay.io/a/b", "v1"),
+        ("localhost:5000/app", "localhost:5000/app", ""),
+        ("localhost/app:v1", "localhost/app", "v1"),
+        (&format!("quay.io/a/b:v1@{DIGEST}"), "quay.io/a/b", DIGEST),
+        (&format!("quay.io/a/b@{DIGEST}"), "quay.io/a/b", DIGEST),
+        ("oci:/media/usb", "oci:usb/image", ""),
+        ("oci:/media/usb:v1", "oci:usb/image", "v1"),
+        ("oci:usb:team/app:v1", "oci:usb/team/app", "v1"),
+        (&format!("oci:./a b/@{DIGEST}"), "oci:a-b/image", DIGEST),
+        ("oci:.", "oci:./image", ""),
+        ("[::1]:5000/app", "[::1]:5000/app", ""),
+    ] {
+        let (read, found, _) = config::reference(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let found = found.map_or_else(String::new, |manifest| manifest.to_string());
+        assert_eq!(
+            (read.to_string().as_str(), found.as_str()),
+            (place, manifest),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_layout_says_which_repository_is_bare() {
+    let (_, _, registry) = config::reference("oci:/media/$usb/:v1").expect("a reference");
+    assert_eq!(registry.endpoint, Endpoint::Layout("/media/$usb".to_owned()));
+    assert_eq!(registry.connection.layout.as_deref(), Some("/media/$$usb"));
+    assert_eq!(
+        registry.connection.bare.map(|bare| bare.to_string()).as_deref(),
+        Some("image")
+    );
+    let resolved = config::reference("oci:/media/$usb/:v1")
+        .expect("a reference")
+        .2
+        .connection
+        .resolve(&|_| None);
+    assert_eq!(
+        resolved.expect("no variables").connection.layout.as_deref(),
+        Some("/media/$usb")
+    );
+    let (_, _, named) = config::reference("oci:/media/usb:app:v1").expect("a reference");
+    assert_eq!(named.connection.bare, None);
+}
+
+#[test]
+fn other_texts_are_refused() {
+    for (text, message) in [
+        ("alpine", "`alpine` is no reference"),
+        ("library/alpine", "`library/alpine` is no reference"),
+        ("quay.io", "`quay.io` is no reference"),
+        ("quay.io/Big", "`quay.io/Big` is no reference"),
+        ("oci:", "`oci:` names no layout; oci:PATH does"),
+        ("oci::v1", "`oci::v1` names no layout; oci:PATH does"),
+        ("oci:usb:bad!", "`oci:usb:bad!` is no reference"),
+        ("oci:usb@sha256:x", "`oci:usb@sha256:x` is no reference"),
+        ("oci-archive:x.tar", "`oci-archive:` is not implemented yet"),
+        ("docker-archive:x.tar", "`docker-archive:` is not implemented yet"),
+    ] {
+        let error = config::reference(text).expect_err(text);
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn a_copy_takes_the_sources_tag_unless_the_target_names_one() {
+    assert_snapshot!(copied("quay.io/a/app:v1", &["site.example/app", "site.example/app:v2", "oci:out", "oci:out2:team/app:v1"]), @"");
+}
+
+#[test]
+fn a_source_without_a_tag_is_latest() {
+    assert_snapshot!(copied("docker.io/alpine", &["site.example/base/alpine"]), @"");
+}
+
+#[test]
+fn a_digest_is_copied_without_a_tag_unless_one_is_named() {
+    assert_snapshot!(copied(&format!("quay.io/a/app@{DIGEST}"), &["site.example/app", "other.example/app:v1"]), @"");
+}
+
+#[test]
+fn a_tag_may_be_copied_beside_itself() {
+    assert_snapshot!(copied("quay.io/a/app:v1", &["quay.io/a/app:v2"]), @"");
+}
+
+#[test]
+fn layouts_with_the_same_last_name_stay_apart() {
+    assert_snapshot!(copied("oci:/a/usb:v1", &["oci:/b/usb"]), @"");
+}
+
+#[test]
+fn copies_that_make_no_sense_are_refused() {
+    assert_eq!(
+        copy("quay.io/a/b", &[]).expect_err("no target"),
+        CopyError::NoTarget
+    );
+    let twice = |text: &str| CopyError::Twice {
+        text: text.to_owned(),
+    };
+    assert_eq!(
+        copy("quay.io/a/b", &["quay.io/a/b:latest"]).expect_err("itself"),
+        twice("quay.io/a/b:latest")
+    );
+    let targets = ["site.example/b", "site.example/b:v1"];
+    assert_eq!(
+        copy("quay.io/a/b:v1", &targets).expect_err("one place"),
+        twice("site.example/b:v1")
+    );
+    let digest = copy("quay.io/a/b", &[&format!("site.example/b@{DIGEST}")]);
+    assert!(matches!(digest, Err(CopyError::TargetDigest { .. })));
+    assert!(matches!(
+        copy("b", &["site.example/b"]),
+        Err(CopyError::Reference { .. })
+    ));
+}

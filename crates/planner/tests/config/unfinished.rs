@@ -1,0 +1,43 @@
+//! What the contract promises and this build lacks.
+
+use insta::assert_snapshot;
+
+use super::bad;
+
+const UNFINISHED: &str = r#"
+version: 1
+registries:
+  hub: { host: docker.io }
+  usb: { layout: /media/usb.tar }
+defaults:
+  to: "site.example/{repository}"
+mirrors:
+  - from: hub/a/one
+    tags: { created_within: 90d }
+  - from: hub/a/two
+    tags: { digests: ["sha256:x"] }
+  - from: hub/a/three
+    platforms: [linux/amd64, linux/arm64/v8]
+    index: sparse
+  - from: hub/a/four
+    referrers: { artifact_types: [application/spdx+json] }
+  - from: { registry: hub, repositories: ["team/*"] }
+  - from: oci:/media/usb:app:v1
+"#;
+
+#[test]
+fn promised_keys_are_known_and_told_apart_from_errors() {
+    let problems = bad(UNFINISHED);
+    assert_snapshot!(problems, @"");
+    assert!(problems.only_unimplemented());
+}
+
+#[test]
+fn an_error_beside_them_outweighs_them() {
+    let problems = bad(&format!("{UNFINISHED}    on_chnge: keep\n"));
+    assert!(!problems.only_unimplemented());
+    let platforms =
+        bad("version: 1\nmirrors:\n  - { from: quay.io/a/b, to: site.example/b, platforms: [linux] }\n");
+    assert!(!platforms.only_unimplemented());
+    assert_eq!(platforms.len(), 3);
+}

@@ -1,0 +1,380 @@
+//! Signing in to one registry.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderValue, StatusCode};
+
+use crate::call::Scope;
+use crate::challenge::Challenge;
+use crate::flight::Flight;
+use crate::home::Home;
+use crate::realm::{self, Realm, Trust};
+use crate::token::{self, Answer, Token, TokenClient};
+use crate::{Credential, CredentialSource, Error, ErrorKind, SignIn};
+
+/// A credential that was never taken and refused this often is not sent again: accounts get locked.
+const MAX_STRIKES: u32 = 3;
+
+/// What one client knows of how its registry lets people in.
+pub(crate) struct Auth {
+    home: Home,
+    declared_realm: Option<String>,
+    source: Arc<dyn CredentialSource>,
+    tokens: TokenClient,
+    scheme: Mutex<Scheme>,
+    signed: Flight<Arc<Signed>>,
+    flights: Mutex<BTreeMap<Scope, Arc<Flight<Granted>>>>,
+}
+
+/// How the registry lets people in.
+#[derive(Clone, Debug)]
+enum Scheme {
+    /// It was not asked yet.
+    Unknown,
+    /// It asks for nothing.
+    Open,
+    /// User and password with every request.
+    Basic,
+    /// Tokens of a service.
+    Bearer { realm: Realm, service: Option<String> },
+}
+
+/// Who signed in, and how that went.
+#[derive(Debug)]
+struct Signed {
+    sign_in: SignIn,
+    taken: AtomicBool,
+    strikes: AtomicU32,
+}
+
+/// A token and whose it is.
+#[derive(Clone)]
+struct Granted {
+    token: Token,
+    signed: Arc<Signed>,
+}
+
+/// What a request is sent with.
+#[derive(Clone)]
+pub(crate) struct Pass {
+    pub(crate) header: HeaderValue,
+    signed: Arc<Signed>,
+    token: Option<u64>,
+    /// Made for this very request: if it is refused, no newer one helps.
+    fresh: bool,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("home", &self.home.host())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    pub(crate) fn new(
+        home: Home,
+        declared_realm: Option<String>,
+        source: Arc<dyn CredentialSource>,
+        tokens: TokenClient,
+    ) -> Self {
+        Self {
+            home,
+            declared_realm,
+            source,
+            tokens,
+            scheme: Mutex::new(Scheme::Unknown),
+            signed: Flight::default(),
+            flights: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// Returns true where no answer of the registry has told yet how to sign in.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(*self.scheme(), Scheme::Unknown)
+    }
+
+    /// Learns that the registry asks for nothing.
+    pub(crate) fn learn_open(&self) {
+        let mut scheme = self.scheme();
+        if matches!(*scheme, Scheme::Unknown) {
+            *scheme = Scheme::Open;
+        }
+    }
+
+    /// Learns from the challenges of a 401; false where they hold nothing usable.
+    ///
+    /// # Errors
+    /// A realm that is refused. No credential was looked up then.
+    pub(crate) fn learn(&self, challenges: &[Challenge]) -> Result<bool, Error> {
+        let bearer = challenges
+            .iter()
+            .find(|challenge| challenge.scheme == "bearer" && challenge.parameter("realm").is_some());
+        if let Some(bearer) = bearer {
+            let named = bearer.parameter("realm").unwrap_or_default();
+            let realm = Realm::judge(&self.home, self.declared_realm.as_deref(), named)?;
+            let service = bearer.parameter("service").map(str::to_owned);
+            *self.scheme() = Scheme::Bearer { realm, service };
+            return Ok(true);
+        }
+        let basic = challenges.iter().any(|challenge| challenge.scheme == "basic");
+        if basic {
+            *self.scheme() = Scheme::Basic;
+        }
+        Ok(basic)
+    }
+
+    /// Returns what to send with a request; `None` for nothing. `refused` is what the registry has just turned down.
+    ///
+    /// # Errors
+    /// A source that fails, a token service that fails or refuses.
+    pub(crate) async fn pass(&self, scope: &Scope, refused: Option<&Pass>) -> Result<Option<Pass>, Error> {
+        let scheme = self.scheme().clone();
+        match scheme {
+            Scheme::Unknown | Scheme::Open => Ok(None),
+            Scheme::Basic => self.basic_pass(refused).await,
+            Scheme::Bearer { realm, service } => self
+                .token_pass(&realm, service.as_deref(), scope, refused)
+                .await
+                .map(Some),
+        }
+    }
+
+    /// Counts what the registry thinks of a pass.
+    pub(crate) fn note(&self, pass: &Pass, refused: bool) {
+        if !refused {
+            pass.signed.taken.store(true, Ordering::Relaxed);
+        } else if pass.token.is_none() {
+            pass.signed.strikes.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns true where a newer pass may be taken although this one was not.
+    pub(crate) fn may_renew(pass: &Pass) -> bool {
+        !pass.fresh
+    }
+
+    /// The error of a registry that turns down what it was shown.
+    pub(crate) fn refusal(&self, pass: Option<&Pass>, insufficient: bool) -> Error {
+        match pass {
+            Some(pass) if insufficient && pass.signed.sign_in.credential != Credential::Anonymous => {
+                let message = format!(
+                    "{} does not allow this to the credential from {}",
+                    self.home.host(),
+                    pass.signed.sign_in.origin
+                );
+                Error::new(ErrorKind::Permission, message)
+            }
+            Some(pass) => self.refused(&pass.signed.sign_in),
+            None => self.refused(&SignIn::anonymous()),
+        }
+    }
+
+    fn refused(&self, sign_in: &SignIn) -> Error {
+        let (host, origin) = (self.home.host(), &sign_in.origin);
+        match sign_in.credential {
+            Credential::Anonymous => {
+                let message = format!("{host} asks for a credential, and there is none ({origin})");
+                Error::new(ErrorKind::Auth, message).with_hint(format!(
+                    "run `transship login {host}`, or give the registry an `auth:`"
+                ))
+            }
+            _ => Error::new(
+                ErrorKind::Auth,
+                format!("{host} refused the credential from {origin}"),
+            ),
+        }
+    }
+
+    async fn basic_pass(&self, refused: Option<&Pass>) -> Result<Option<Pass>, Error> {
+        let before = self.signed.peek();
+        let signed = match refused {
+            Some(pass) => self.renewed(&pass.signed).await?,
+            None => self.sign_in(None).await?,
+        };
+        let sign_in = &signed.sign_in;
+        let header = match &sign_in.credential {
+            Credential::Anonymous => return Ok(None),
+            Credential::Basic { .. } => token::basic(&sign_in.credential),
+            Credential::Bearer(secret) => token::bearer(secret),
+            Credential::IdentityToken(_) => {
+                let host = self.home.host();
+                let message = format!(
+                    "{host} wants a password, and the credential from {} is a token",
+                    sign_in.origin
+                );
+                return Err(Error::new(ErrorKind::Auth, message));
+            }
+        };
+        self.check_strikes(&signed)?;
+        Ok(Some(Pass {
+            header: header.ok_or_else(|| self.unsendable(sign_in))?,
+            token: None,
+            fresh: before.is_none_or(|before| !Arc::ptr_eq(&before, &signed)),
+            signed,
+        }))
+    }
+
+    async fn token_pass(
+        &self,
+        realm: &Realm,
+        service: Option<&str>,
+        scope: &Scope,
+        refused: Option<&Pass>,
+    ) -> Result<Pass, Error> {
+        let usable = |granted: &Granted| {
+            let token = &granted.token;
+            token.is_fresh() && refused.is_none_or(|pass| pass.token != Some(token.id))
+        };
+        if let Some(granted) = self.covering(scope).into_iter().find(usable) {
+            return self.as_pass(granted, false);
+        }
+        let made = AtomicBool::new(false);
+        let make = async {
+            made.store(true, Ordering::Relaxed);
+            self.grant(realm, service, scope, refused).await
+        };
+        let granted = self.flight(scope).get(usable, make).await?;
+        self.as_pass(granted, made.into_inner())
+    }
+
+    fn as_pass(&self, granted: Granted, fresh: bool) -> Result<Pass, Error> {
+        let Granted { token, signed } = granted;
+        let header = token::bearer(&token.secret).ok_or_else(|| self.unsendable(&signed.sign_in))?;
+        Ok(Pass {
+            header,
+            token: Some(token.id),
+            signed,
+            fresh,
+        })
+    }
+
+    /// Gets a token. A refused credential is read again, and asked with once more only where it is another one.
+    async fn grant(
+        &self,
+        realm: &Realm,
+        service: Option<&str>,
+        scope: &Scope,
+        refused: Option<&Pass>,
+    ) -> Result<Granted, Error> {
+        let signed = self.sign_in(None).await?;
+        if let Some(token) = self.ask(realm, service, scope, &signed, refused).await? {
+            return Ok(Granted { token, signed });
+        }
+        let signed = self.renewed(&signed).await?;
+        match self.ask(realm, service, scope, &signed, refused).await? {
+            Some(token) => Ok(Granted { token, signed }),
+            None => Err(self.refused(&signed.sign_in)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        realm: &Realm,
+        service: Option<&str>,
+        scope: &Scope,
+        signed: &Arc<Signed>,
+        refused: Option<&Pass>,
+    ) -> Result<Option<Token>, Error> {
+        let credential = &signed.sign_in.credential;
+        if let Credential::Bearer(secret) = credential {
+            let again = refused.is_some_and(|pass| Arc::ptr_eq(&pass.signed, signed));
+            return Ok((!again).then(|| Token::as_is(secret.clone())));
+        }
+        if realm.trust == Trust::Anonymous && *credential != Credential::Anonymous {
+            return Err(realm::refusal(
+                &self.home,
+                realm.url.as_str(),
+                "the credential does not follow there",
+            ));
+        }
+        self.check_strikes(signed)?;
+        match self.tokens.ask(realm, service, scope, credential).await? {
+            Answer::Granted(token) => {
+                signed.taken.store(true, Ordering::Relaxed);
+                Ok(Some(token))
+            }
+            Answer::Refused(status) => {
+                let strikes = u32::from(status == StatusCode::UNAUTHORIZED);
+                signed.strikes.fetch_add(strikes, Ordering::Relaxed);
+                Ok(None)
+            }
+        }
+    }
+
+    fn check_strikes(&self, signed: &Signed) -> Result<(), Error> {
+        let anonymous = signed.sign_in.credential == Credential::Anonymous;
+        let taken = signed.taken.load(Ordering::Relaxed);
+        if !anonymous && !taken && signed.strikes.load(Ordering::Relaxed) >= MAX_STRIKES {
+            return Err(self.refused(&signed.sign_in));
+        }
+        Ok(())
+    }
+
+    /// Signs in again after a refusal.
+    ///
+    /// # Errors
+    /// The same credential once more: it stays refused, and no other source is tried.
+    async fn renewed(&self, refused: &Arc<Signed>) -> Result<Arc<Signed>, Error> {
+        let signed = self.sign_in(Some(refused)).await?;
+        if Arc::ptr_eq(&signed, refused) {
+            return Err(self.refused(&signed.sign_in));
+        }
+        Ok(signed)
+    }
+
+    async fn sign_in(&self, refused: Option<&Arc<Signed>>) -> Result<Arc<Signed>, Error> {
+        let usable = |signed: &Arc<Signed>| refused.is_none_or(|refused| !Arc::ptr_eq(refused, signed));
+        let make = async {
+            let sign_in = self.source.sign_in().await?;
+            let before = self.signed.peek().or_else(|| refused.cloned());
+            Ok(match before {
+                Some(before) if before.sign_in.credential == sign_in.credential => before,
+                _ => Arc::new(Signed::new(sign_in)),
+            })
+        };
+        self.signed.get(usable, make).await
+    }
+
+    fn unsendable(&self, sign_in: &SignIn) -> Error {
+        let host = self.home.host();
+        let message = format!(
+            "the credential for {host} from {} has characters that can't be sent",
+            sign_in.origin
+        );
+        Error::new(ErrorKind::Auth, message)
+    }
+
+    /// Returns the tokens at hand whose scope covers `scope`.
+    fn covering(&self, scope: &Scope) -> Vec<Granted> {
+        let flights = self.flights();
+        let covering = flights.iter().filter(|(wider, _)| wider.covers(scope));
+        covering.filter_map(|(_, flight)| flight.peek()).collect()
+    }
+
+    fn flight(&self, scope: &Scope) -> Arc<Flight<Granted>> {
+        Arc::clone(self.flights().entry(scope.clone()).or_default())
+    }
+
+    fn flights(&self) -> MutexGuard<'_, BTreeMap<Scope, Arc<Flight<Granted>>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scheme(&self) -> MutexGuard<'_, Scheme> {
+        self.scheme.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Signed {
+    fn new(sign_in: SignIn) -> Self {
+        Self {
+            sign_in,
+            taken: AtomicBool::new(false),
+            strikes: AtomicU32::new(0),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! One exchange with a registry, as the repository operations ask for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, Method, StatusCode};
+use oci::RepositoryName;
+use url::Url;
+
+use crate::{ByteStream, Error, ErrorKind, SafeUrl};
+
+/// How much of an unread body is read to keep its connection in use.
+const DRAIN: usize = 64 << 10;
+
+/// A request before addresses, credentials and retries.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) target: Target,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: CallBody,
+    pub(crate) scope: Scope,
+    pub(crate) repeat: Repeat,
+    pub(crate) redirects: Redirects,
+}
+
+/// Where a call goes.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// A path under the registry, with its query: `/v2/...`.
+    Path(String),
+    /// What a registry's `Location` or `Link` said, resolved and checked by `Client::resolve`.
+    Url(Url),
+}
+
+/// The body of a call.
+pub(crate) enum CallBody {
+    Empty,
+    Bytes(Bytes),
+    Stream { length: u64, body: ByteStream },
+}
+
+/// Whether a call may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Sending it twice does what sending it once does.
+    Safe,
+    /// Sent once, whatever comes back.
+    Never,
+}
+
+/// What a redirect means for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Redirects {
+    /// It is followed, by the rules.
+    Follow,
+    /// It is an error.
+    Refuse,
+}
+
+/// What a token must allow, in the words of the token specification.
+///
+/// <https://distribution.github.io/distribution/spec/auth/scope/>
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Scope(BTreeMap<RepositoryName, BTreeSet<&'static str>>);
+
+impl Scope {
+    /// Nothing in particular: the registry's front page.
+    pub(crate) fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads `repository`.
+    pub(crate) fn pull(repository: &RepositoryName) -> Self {
+        Self(BTreeMap::from([(repository.clone(), BTreeSet::from(["pull"]))]))
+    }
+
+    /// Reads and writes `repository`.
+    pub(crate) fn push(repository: &RepositoryName) -> Self {
+        Self(BTreeMap::from([(
+            repository.clone(),
+            BTreeSet::from(["pull", "push"]),
+        )]))
+    }
+
+    /// Mounts into `to` from `from`.
+    pub(crate) fn mount(to: &RepositoryName, from: &RepositoryName) -> Self {
+        let mut scope = Self::push(to);
+        scope.0.entry(from.clone()).or_default().insert("pull");
+        scope
+    }
+
+    /// Returns true where a token for this scope also serves `other`.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|(repository, actions)| {
+            self.0
+                .get(repository)
+                .is_some_and(|granted| actions.is_subset(granted))
+        })
+    }
+
+    /// Renders the `scope` parameters of a token request.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(repository, actions)| {
+            let actions: Vec<&str> = actions.iter().copied().collect();
+            format!("repository:{repository}:{}", actions.join(","))
+        })
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: Vec<String> = self.parameters().collect();
+        f.write_str(&parameters.join(" "))
+    }
+}
+
+/// The final answer to a call, whatever its status.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// The address that answered, after redirects.
+    pub(crate) url: Url,
+    pub(crate) body: ByteStream,
+    /// What it took to get it.
+    pub(crate) effort: Effort,
+}
+
+/// How often a call was sent, and for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effort {
+    pub(crate) tries: u32,
+    pub(crate) elapsed: Duration,
+}
+
+impl fmt::Display for Effort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tries = if self.tries == 1 { "try" } else { "tries" };
+        write!(f, "{} {tries} in {:.1} s", self.tries, self.elapsed.as_secs_f64())
+    }
+}
+
+impl Reply {
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// A body longer than `limit` bytes, and one that breaks off.
+    pub(crate) async fn bytes(mut self, limit: usize) -> Result<Bytes, Error> {
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = self.body.next().await {
+            let chunk = chunk?;
+            if bytes.len() + chunk.len() > limit {
+                let url = SafeUrl::new(&self.url);
+                let message = format!("the answer of {url} is longer than {limit} bytes");
+                return Err(Error::new(ErrorKind::Integrity, message));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Reads a small rest of the body, so that its connection can be used again; a long one is dropped.
+    pub(crate) async fn drain(mut self) {
+        let mut left = DRAIN;
+        while let Some(Ok(chunk)) = self.body.next().await {
+            match left.checked_sub(chunk.len()) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    }
+
+    /// Returns a header, where it is there and is plain text.
+    pub(crate) fn header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> RepositoryName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_mount_asks_for_both_repositories() {
+        let scope = Scope::mount(&name("b/to"), &name("a/from"));
+        let parameters: Vec<String> = scope.parameters().collect();
+        assert_eq!(
+            parameters,
+            ["repository:a/from:pull", "repository:b/to:pull,push"]
+        );
+    }
+
+    #[test]
+    fn a_push_covers_a_pull_and_not_the_other_way_round() {
+        let (pull, push) = (Scope::pull(&name("a")), Scope::push(&name("a")));
+        assert!(push.covers(&pull));
+        assert!(!pull.covers(&push));
+        assert!(!push.covers(&Scope::pull(&name("b"))));
+        assert!(pull.covers(&Scope::none()));
+    }
+
+    #[test]
+    fn a_mount_within_one_repository_keeps_its_push() {
+        assert_eq!(Scope::mount(&name("a"), &name("a")), Scope::push(&name("a")));
+    }
+
+    #[tokio::test]
+    async fn a_body_past_its_limit_is_an_error() {
+        let reply = Reply {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            url: "https://r.example/v2/".parse().unwrap(),
+            body: futures_util::stream::iter([Ok(Bytes::from_static(b"12345"))]).boxed(),
+            effort: Effort::default(),
+        };
+        let error = reply.bytes(4).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Integrity);
+    }
+}

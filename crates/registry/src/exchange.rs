@@ -1,0 +1,324 @@
+//! From a call to its final reply.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Method, StatusCode};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::auth::{Auth, Pass};
+use crate::call::{Call, CallBody, Effort, Redirects, Repeat, Reply, Scope, Target};
+use crate::challenge::{Challenge, challenges};
+use crate::client::Chance;
+use crate::gate::{Gate, Lane};
+use crate::home::Home;
+use crate::redirect::{Hop, is_redirect};
+use crate::retry::{self, Budget, Decision, Outcome, decide};
+use crate::traffic::Counters;
+use crate::{Error, ErrorKind, Request, RequestBody, Response, SafeUrl, Transport, TransportError};
+
+/// Sends calls to one registry.
+pub(crate) struct Exchange {
+    pub(crate) home: Home,
+    pub(crate) auth: Auth,
+    pub(crate) gate: Gate,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) budget: Budget,
+    pub(crate) tries: u32,
+    pub(crate) chance: Chance,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// A call whose address stands.
+struct Errand {
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    scope: Scope,
+    repeat: Repeat,
+    redirects: Redirects,
+}
+
+/// A response and where it came from.
+struct Landed {
+    response: Response,
+    hop: Hop,
+}
+
+/// Why there is no response.
+enum Failure {
+    /// The network's fault: perhaps not the next time.
+    Transport(TransportError),
+    /// Final.
+    Rules(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Rules(error)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    /// Sends a call, with all that belongs to it.
+    pub(crate) async fn send(&self, call: Call) -> Result<Reply, Error> {
+        let (errand, mut body) = self.errand(call)?;
+        // A body that flows only once must not be spent on learning how to sign in.
+        if matches!(body, CallBody::Stream { .. }) && self.auth.is_unknown() {
+            self.introduce().await?;
+        }
+        self.sent(&errand, &mut body).await
+    }
+
+    async fn introduce(&self) -> Result<(), Error> {
+        let (errand, mut body) = self.errand(Call::ping())?;
+        let reply = self.sent(&errand, &mut body).await?;
+        if reply.status.is_success() {
+            self.auth.learn_open();
+        }
+        reply.drain().await;
+        Ok(())
+    }
+
+    fn errand(&self, call: Call) -> Result<(Errand, CallBody), Error> {
+        let url = match call.target {
+            Target::Path(path) => self.home.resolve(self.home.url(), &path)?,
+            Target::Url(url) => self.home.resolve(&url, "")?,
+        };
+        let errand = Errand {
+            method: call.method,
+            url,
+            headers: call.headers,
+            scope: call.scope,
+            repeat: call.repeat,
+            redirects: call.redirects,
+        };
+        Ok((errand, call.body))
+    }
+
+    /// Tries until there is a reply to keep.
+    async fn sent(&self, errand: &Errand, body: &mut CallBody) -> Result<Reply, Error> {
+        let start = Instant::now();
+        let repeat = match body {
+            CallBody::Stream { .. } => None,
+            CallBody::Empty | CallBody::Bytes(_) => Some(errand.repeat),
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let landed = match self.admitted(errand, body).await {
+                Err(Failure::Rules(error)) => return Err(error),
+                Err(Failure::Transport(error)) => Err(error),
+                Ok(landed) => Ok(landed),
+            };
+            let outcome = self.outcome(&landed);
+            let decision = repeat.map_or(Decision::Stop, |repeat| {
+                decide(outcome, repeat, tries, self.tries, self.chance.jitter)
+            });
+            let effort = Effort {
+                tries,
+                elapsed: start.elapsed(),
+            };
+            match decision {
+                Decision::Again(after) if self.pays(outcome) => {
+                    self.counters.retry();
+                    if let Ok(landed) = landed {
+                        self.reply(landed, effort).drain().await;
+                    }
+                    tokio::time::sleep(after).await;
+                }
+                Decision::Again(_) | Decision::Stop => {
+                    let what = || format!("{} {}", errand.method, SafeUrl::new(&errand.url));
+                    return landed
+                        .map(|landed| self.reply(landed, effort))
+                        .map_err(|error| error.into_error(&what(), effort));
+                }
+            }
+        }
+    }
+
+    /// Tells what a try means, and lets everyone know where the registry wants less.
+    fn outcome(&self, landed: &Result<Landed, TransportError>) -> Outcome {
+        let landed = match landed {
+            Ok(landed) => landed,
+            Err(error) => return Outcome::Failed(error.kind()),
+        };
+        let status = landed.response.status;
+        let wait = retry::retry_after(&landed.response.headers, self.chance.now);
+        if let Some(wait) = wait
+            && retry::is_busy(status)
+            && landed.hop.at_home
+        {
+            self.gate.close(wait);
+        }
+        if !retry::is_transient(status) {
+            self.budget.earn();
+        }
+        Outcome::Status(status, wait)
+    }
+
+    /// Pays for a retry. Being throttled is no outage, and costs nothing.
+    fn pays(&self, outcome: Outcome) -> bool {
+        matches!(outcome, Outcome::Status(StatusCode::TOO_MANY_REQUESTS, _)) || self.budget.spend()
+    }
+
+    /// Signs in as the registry asks, and once more where what we had is out of date.
+    async fn admitted(&self, errand: &Errand, body: &mut CallBody) -> Result<Landed, Failure> {
+        let mut pass = self.auth.pass(&errand.scope, None).await?;
+        let mut renewed = false;
+        loop {
+            let landed = self.walk(errand, body, pass.as_ref()).await?;
+            let asked = challenges(&landed.response.headers);
+            let refused = landed.hop.at_home && is_refusal(landed.response.status, &asked);
+            if let Some(pass) = &pass {
+                self.auth.note(pass, refused);
+            }
+            if !refused {
+                return Ok(landed);
+            }
+            let known = self.auth.learn(&asked)?;
+            let last = renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass));
+            if matches!(body, CallBody::Stream { .. }) {
+                self.forget(errand, pass.as_ref()).await;
+                return Ok(landed);
+            }
+            if last || (!known && pass.is_none()) {
+                return self.refused(landed, &asked, known, pass.as_ref());
+            }
+            let had_none = pass.is_none();
+            let next = self.auth.pass(&errand.scope, pass.as_ref()).await?;
+            if next.is_none() {
+                return self.refused(landed, &asked, known, None);
+            }
+            self.reply(landed, Effort::default()).drain().await;
+            pass = next;
+            renewed = !had_none;
+        }
+    }
+
+    /// A 401 that names no challenge may mean anything (Harbor answers so for what it does not have): it is the reply.
+    fn refused(
+        &self,
+        landed: Landed,
+        asked: &[Challenge],
+        known: bool,
+        pass: Option<&Pass>,
+    ) -> Result<Landed, Failure> {
+        if !known {
+            return Ok(landed);
+        }
+        let insufficient = asked
+            .iter()
+            .any(|challenge| challenge.parameter("error") == Some("insufficient_scope"));
+        Err(Failure::Rules(self.auth.refusal(pass, insufficient)))
+    }
+
+    /// Replaces a refused token for those that come after. What fails here fails for them.
+    async fn forget(&self, errand: &Errand, pass: Option<&Pass>) {
+        if let Some(pass) = pass.filter(|pass| Auth::may_renew(pass)) {
+            let _told_to_the_next = self.auth.pass(&errand.scope, Some(pass)).await;
+        }
+    }
+
+    /// Sends one request and follows its redirects.
+    async fn walk(
+        &self,
+        errand: &Errand,
+        body: &mut CallBody,
+        pass: Option<&Pass>,
+    ) -> Result<Landed, Failure> {
+        let lane = match body {
+            CallBody::Stream { .. } => Lane::Upload,
+            CallBody::Empty | CallBody::Bytes(_) => Lane::Request,
+        };
+        let _permit = self.gate.enter(lane).await?;
+        let mut hop = Hop::first(errand.url.clone());
+        loop {
+            if self.home.owns(&hop.url) {
+                self.counters.request(&errand.method);
+            }
+            let request = self.request(errand, &hop, pass, self.take(body));
+            let response = self.transport.send(request).await.map_err(Failure::Transport)?;
+            if !is_redirect(response.status) {
+                return Ok(Landed { response, hop });
+            }
+            if errand.redirects == Redirects::Refuse {
+                let message = format!("{} redirects a {}", SafeUrl::new(&hop.url), errand.method);
+                return Err(Error::new(ErrorKind::Policy, message).into());
+            }
+            hop = hop.follow(&self.home, &response.headers)?;
+        }
+    }
+
+    fn request(&self, errand: &Errand, hop: &Hop, pass: Option<&Pass>, body: RequestBody) -> Request {
+        let mut headers = hop.headers(&errand.headers);
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(pass) = pass.filter(|_| hop.at_home) {
+            headers.insert(AUTHORIZATION, pass.header.clone());
+        }
+        Request {
+            method: errand.method.clone(),
+            url: hop.url.clone(),
+            headers,
+            body: if hop.at_home { body } else { RequestBody::Empty },
+            reach: hop.reach,
+        }
+    }
+
+    /// Takes what is to be sent: bytes as often as needed, a stream once.
+    fn take(&self, body: &mut CallBody) -> RequestBody {
+        match body {
+            CallBody::Empty => RequestBody::Empty,
+            CallBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
+            CallBody::Stream { length, body } => RequestBody::Stream {
+                length: *length,
+                body: self
+                    .gate
+                    .throttle(std::mem::replace(body, stream::empty().boxed())),
+            },
+        }
+    }
+
+    fn reply(&self, landed: Landed, effort: Effort) -> Reply {
+        let Landed { response, hop } = landed;
+        let what = format!("read {}", SafeUrl::new(&hop.url));
+        let body = response
+            .body
+            .map(move |chunk| chunk.map_err(|error| error.into_error(&what, effort)))
+            .boxed();
+        Reply {
+            status: response.status,
+            headers: response.headers,
+            url: hop.url,
+            body: self.gate.throttle(body),
+            effort,
+        }
+    }
+}
+
+/// A 401, or another refusal that says it is about the token.
+fn is_refusal(status: StatusCode, asked: &[Challenge]) -> bool {
+    let names_token = || {
+        asked
+            .iter()
+            .any(|challenge| challenge.parameter("error") == Some("invalid_token"))
+    };
+    match status {
+        StatusCode::UNAUTHORIZED => true,
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => names_token(),
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! The OCI distribution protocol over HTTP, and OCI image layouts behind the same two traits.
+//!
+//! Reading and writing are two powers: who holds a [`ReadRepository`] can't write.
+
+mod address;
+mod auth;
+mod call;
+mod challenge;
+mod client;
+pub mod credentials;
+mod error;
+mod exchange;
+mod flight;
+mod gate;
+mod home;
+mod http;
+mod on_disk;
+mod pace;
+mod printable;
+mod progress;
+mod realm;
+mod redirect;
+mod refusal;
+mod remote;
+mod repository;
+mod resolver;
+mod retry;
+mod safe_url;
+mod secret;
+mod settings;
+mod sign_in;
+mod token;
+mod traffic;
+mod transport;
+mod verified;
+
+pub use client::Client;
+pub use error::{Error, ErrorKind};
+pub use http::{HttpTransport, TlsSettings};
+pub use on_disk::LayoutRegistry;
+pub use repository::{
+    ByteStream, ManifestPut, Mount, ReadRepository, Referrers, Registry, Traffic, UploadSession,
+    WriteRepository,
+};
+pub use safe_url::SafeUrl;
+pub use secret::Secret;
+pub use settings::ClientSettings;
+pub use sign_in::{Credential, CredentialSource, SignIn};
+pub use transport::{Reach, Request, RequestBody, Response, Transport, TransportError, TransportErrorKind};

@@ -1,0 +1,281 @@
+//! Watching the bytes of a body.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{ByteStream, Error, ErrorKind, TransportError, TransportErrorKind};
+
+/// Either side may pause this long.
+pub(crate) const STALL: Duration = Duration::from_secs(30);
+
+/// A registry may take this long to store a blob after its last byte.
+pub(crate) const COMMIT: Duration = Duration::from_secs(300);
+
+/// What a body that is sent is waiting for.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Whatever feeds the body.
+    Source,
+    /// The other side, since then.
+    Peer(Instant),
+    /// The response, since then.
+    Response(Instant),
+}
+
+/// What is shared between a body that is sent and who watches it.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    stage: Mutex<Stage>,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            stage: Mutex::new(Stage::Peer(Instant::now())),
+            failure: Mutex::new(None),
+        })
+    }
+
+    /// Ends when the other side has paused for too long. A slow source is not its fault.
+    pub(crate) async fn stalled(&self) -> TransportError {
+        loop {
+            let now = Instant::now();
+            let stage = *self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = match stage {
+                Stage::Source => now + STALL,
+                Stage::Peer(since) => since + STALL,
+                Stage::Response(since) => since + COMMIT,
+            };
+            if deadline <= now {
+                return stall(stage);
+            }
+            sleep_until(deadline).await;
+        }
+    }
+
+    /// Returns why the body that was sent failed by itself, if it did.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn enter(&self, stage: Stage) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
+    }
+
+    fn fail(&self, error: Error) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+fn stall(stage: Stage) -> TransportError {
+    let message = match stage {
+        Stage::Response(_) => format!("no answer for {} s after the last byte", COMMIT.as_secs()),
+        Stage::Source | Stage::Peer(_) => format!("accepted no byte for {} s", STALL.as_secs()),
+    };
+    TransportError::new(TransportErrorKind::Stalled, message)
+}
+
+/// A body on its way out: exactly as long as announced, and watched.
+pub(crate) struct Outgoing {
+    body: ByteStream,
+    left: u64,
+    progress: Arc<Progress>,
+}
+
+/// The body ended in an error; what it was is told by [`Progress::take_failure`].
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off")]
+pub(crate) struct BrokenBody;
+
+impl Outgoing {
+    pub(crate) fn new(length: u64, body: ByteStream, progress: Arc<Progress>) -> Self {
+        Self {
+            body,
+            left: length,
+            progress,
+        }
+    }
+
+    fn accept(&mut self, chunk: Bytes) -> Result<Bytes, Error> {
+        let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        self.left = self
+            .left
+            .checked_sub(length)
+            .ok_or_else(|| Error::new(ErrorKind::Integrity, "the body is longer than announced"))?;
+        let now = Instant::now();
+        self.progress.enter(match self.left {
+            0 => Stage::Response(now),
+            _ => Stage::Peer(now),
+        });
+        Ok(chunk)
+    }
+
+    fn broken(&self, error: Error) -> Poll<Option<Result<Bytes, BrokenBody>>> {
+        self.progress.fail(error);
+        Poll::Ready(Some(Err(BrokenBody)))
+    }
+}
+
+impl Stream for Outgoing {
+    type Item = Result<Bytes, BrokenBody>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.body.poll_next_unpin(context) {
+            Poll::Pending => {
+                if self.left > 0 {
+                    self.progress.enter(Stage::Source);
+                }
+                Poll::Pending
+            }
+            Poll::Ready(Some(Ok(chunk))) => match self.accept(chunk) {
+                Ok(chunk) => Poll::Ready(Some(Ok(chunk))),
+                Err(error) => self.broken(error),
+            },
+            Poll::Ready(Some(Err(error))) => self.broken(error),
+            Poll::Ready(None) if self.left > 0 => {
+                let message = format!("the body ended {} bytes early", self.left);
+                self.broken(Error::new(ErrorKind::Integrity, message))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+        }
+    }
+}
+
+/// A body on its way in: it ends in an error where fewer bytes come than were announced, or none for too long.
+pub(crate) fn incoming(
+    body: BoxStream<'static, Result<Bytes, TransportError>>,
+    announced: Option<u64>,
+) -> BoxStream<'static, Result<Bytes, TransportError>> {
+    let start = Some((body, announced, 0));
+    stream::unfold(start, |state| async {
+        let (mut body, announced, read) = state?;
+        let failed = |kind, message: String| Some((Err(TransportError::new(kind, message)), None));
+        match timeout(STALL, body.next()).await {
+            Err(_) => failed(
+                TransportErrorKind::Interrupted,
+                format!("no byte for {} s, after {read} bytes", STALL.as_secs()),
+            ),
+            Ok(Some(Ok(chunk))) => {
+                let read = read + u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+                Some((Ok(chunk), Some((body, announced, read))))
+            }
+            Ok(Some(Err(error))) => Some((Err(error), None)),
+            Ok(None) => match announced {
+                Some(announced) if read < announced => failed(
+                    TransportErrorKind::Interrupted,
+                    format!("the body ended after {read} of {announced} bytes"),
+                ),
+                _ => None,
+            },
+        }
+    })
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(length: usize) -> Result<Bytes, Error> {
+        Ok(Bytes::from(vec![0; length]))
+    }
+
+    async fn sent(length: u64, chunks: Vec<Result<Bytes, Error>>) -> (usize, Option<Error>) {
+        let progress = Progress::new();
+        let mut body = Outgoing::new(length, stream::iter(chunks).boxed(), Arc::clone(&progress));
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = body.next().await {
+            bytes += chunk.len();
+        }
+        (bytes, progress.take_failure())
+    }
+
+    #[tokio::test]
+    async fn a_body_of_the_announced_length_passes() {
+        let (bytes, failure) = sent(5, vec![chunk(2), chunk(3)]).await;
+        assert_eq!(bytes, 5);
+        assert!(failure.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_of_another_length_is_our_error() {
+        for chunks in [vec![chunk(2)], vec![chunk(2), chunk(4)]] {
+            let (_, failure) = sent(5, chunks).await;
+            assert_eq!(failure.unwrap().kind(), ErrorKind::Integrity);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_error_of_a_source_is_kept() {
+        let (_, failure) = sent(5, vec![chunk(2), Err(Error::new(ErrorKind::NotFound, "gone"))]).await;
+        assert_eq!(failure.unwrap().to_string(), "gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_stalls_after_thirty_seconds() {
+        let (progress, start) = (Progress::new(), Instant::now());
+        let error = progress.stalled().await;
+        assert_eq!(error.to_string(), "accepted no byte for 30 s");
+        assert_eq!(start.elapsed(), STALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_has_five_minutes_after_the_last_byte() {
+        let (progress, start) = (Progress::new(), Instant::now());
+        let mut body = Outgoing::new(2, stream::iter([chunk(2)]).boxed(), Arc::clone(&progress));
+        assert!(body.next().await.is_some());
+        assert!(body.next().await.is_none());
+        assert_eq!(progress.stalled().await.kind(), TransportErrorKind::Stalled);
+        assert_eq!(start.elapsed(), COMMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_source_is_not_the_fault_of_the_peer() {
+        let progress = Progress::new();
+        let mut body = Outgoing::new(2, stream::pending().boxed(), Arc::clone(&progress));
+        assert!(timeout(STALL, body.next()).await.is_err());
+        let watched = timeout(STALL * 100, progress.stalled()).await;
+        assert!(watched.is_err());
+    }
+
+    async fn received(
+        chunks: Vec<Result<Bytes, TransportError>>,
+        announced: Option<u64>,
+    ) -> Result<usize, TransportErrorKind> {
+        let mut body = incoming(stream::iter(chunks).boxed(), announced);
+        let mut bytes = 0;
+        while let Some(chunk) = body.next().await {
+            bytes += chunk.map_err(|error| error.kind())?.len();
+        }
+        Ok(bytes)
+    }
+
+    #[tokio::test]
+    async fn a_body_shorter_than_announced_is_interrupted() {
+        let bytes = || vec![Ok(Bytes::from_static(b"123"))];
+        assert_eq!(received(bytes(), Some(3)).await, Ok(3));
+        assert_eq!(received(bytes(), None).await, Ok(3));
+        assert_eq!(
+            received(bytes(), Some(4)).await,
+            Err(TransportErrorKind::Interrupted)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_is_interrupted_after_thirty_seconds() {
+        let mut body = incoming(stream::pending().boxed(), None);
+        let start = Instant::now();
+        let error = body.next().await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), TransportErrorKind::Interrupted);
+        assert_eq!(start.elapsed(), STALL);
+        assert!(body.next().await.is_none());
+    }
+}

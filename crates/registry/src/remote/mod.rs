@@ -1,0 +1,14 @@
+//! A repository of a registry, over HTTP.
+
+mod blobs;
+mod content_range;
+mod download;
+mod link;
+mod manifests;
+mod pages;
+mod referrers;
+mod repository;
+mod tags;
+mod uploads;
+
+pub(crate) use repository::RemoteRepository;

@@ -1,0 +1,154 @@
+//! Who signs in, and what a refusal leads to.
+
+use std::sync::Arc;
+
+use transship_registry::credentials::Chain;
+use transship_registry::{Client, Credential, Error, ErrorKind, Registry};
+
+use crate::scripted::{Scripted, Source, anonymous, answer, challenge, client, password, settings, token};
+
+const REALM: &str = "https://r.example/token";
+const BASIC: &str = "Basic realm=\"r\"";
+
+/// A registry that takes the password `good`, by `Basic`.
+fn basic() -> Arc<Scripted> {
+    Scripted::new(|request| match request.authorization() {
+        Some("Basic dXNlcjpnb29k") => answer(200),
+        _ => answer(401).header("www-authenticate", BASIC),
+    })
+}
+
+/// A registry whose token service takes the password `good`.
+fn bearer() -> Arc<Scripted> {
+    Scripted::new(|request| match (request.url.path(), request.authorization()) {
+        ("/token", Some("Basic dXNlcjpnb29k")) => token("t", 300),
+        ("/token", _) => answer(401),
+        (_, Some("Bearer t")) => answer(200),
+        _ => challenge(REALM),
+    })
+}
+
+fn shown(registry: &Scripted) -> usize {
+    let seen = registry.seen();
+    seen.iter()
+        .filter(|request| request.authorization().is_some())
+        .count()
+}
+
+async fn look(client: &Client) -> Result<(), Error> {
+    client.reader(&"a".parse().unwrap()).tags().await.map(drop)
+}
+
+#[tokio::test]
+async fn a_password_is_sent_only_when_it_is_asked_for() {
+    let registry = basic();
+    let client = client(&registry, &Source::new([password("good")]));
+    client.ping().await.unwrap();
+    client.ping().await.unwrap();
+    let sent: Vec<bool> = registry
+        .seen()
+        .iter()
+        .map(|request| request.authorization().is_some())
+        .collect();
+    assert_eq!(sent, [false, true, true]);
+}
+
+#[tokio::test]
+async fn an_open_registry_is_shown_nothing() {
+    let registry = Scripted::new(|_| answer(200));
+    let source = Source::new([password("good")]);
+    client(&registry, &source).ping().await.unwrap();
+    assert_eq!((shown(&registry), source.asked()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_refused_password_is_told_with_its_origin_and_the_next_source_is_not_tried() {
+    for registry in [basic(), bearer()] {
+        let (first, second) = (Source::new([password("bad")]), Source::new([password("good")]));
+        let chain = Chain::new(vec![first.clone(), second.clone()]);
+        let client = Client::new(settings(), registry.clone(), Arc::new(chain));
+        let error = client.ping().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert_eq!(
+            error.to_string(),
+            "r.example refused the credential from the test's file"
+        );
+        assert_eq!(second.asked(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_password_is_read_again_after_a_refusal() {
+    let source = Source::new([password("old"), password("good")]);
+    client(&bearer(), &source).ping().await.unwrap();
+    assert_eq!(source.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_password_is_not_sent_for_ever() {
+    for registry in [basic(), bearer()] {
+        let client = client(&registry, &Source::new([password("bad")]));
+        for _ in 0..20 {
+            assert_eq!(look(&client).await.unwrap_err().kind(), ErrorKind::Auth);
+        }
+        assert!(shown(&registry) <= 3, "{}", shown(&registry));
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_asks_nobody_is_told_with_what_to_do() {
+    let registry = basic();
+    let error = anonymous(&registry).ping().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(error.hint().unwrap().contains("transship login r.example"));
+    assert_eq!(registry.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_allows_too_little_is_a_matter_of_permission() {
+    let insufficient = format!(r#"Bearer realm="{REALM}",service="r.example",error="insufficient_scope""#);
+    let registry = Scripted::new(move |request| match request.url.path() {
+        "/token" => token("t", 300),
+        _ => answer(401).header("www-authenticate", &insufficient),
+    });
+    let error = look(&client(&registry, &Source::new([password("good")])))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Permission);
+    assert!(error.to_string().contains("the test's file"));
+}
+
+#[tokio::test]
+async fn a_401_without_a_challenge_is_the_registrys_answer() {
+    let registry = Scripted::new(|_| answer(401));
+    let error = client(&registry, &Source::new([password("good")]))
+        .ping()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert_eq!(registry.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_password_with_a_realm_for_tokens_is_not_sent_to_the_registry_itself() {
+    let registry = bearer();
+    client(&registry, &Source::new([password("good")]))
+        .ping()
+        .await
+        .unwrap();
+    let basic = registry.to("/v2/").into_iter().filter(|request| {
+        request
+            .authorization()
+            .is_some_and(|value| value.starts_with("Basic"))
+    });
+    assert_eq!(basic.count(), 0);
+}
+
+#[tokio::test]
+async fn an_identity_token_is_no_password() {
+    let registry = basic();
+    let source = Source::new([Credential::IdentityToken("t".into())]);
+    let error = client(&registry, &source).ping().await.unwrap_err();
+    assert!(error.to_string().contains("wants a password"), "{error}");
+    assert_eq!(shown(&registry), 0);
+}

@@ -1,0 +1,208 @@
+//! Tokens: asked for once, used while they last, replaced when refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use transship_registry::{Client, Credential, Error, ErrorKind, Registry};
+
+use crate::scripted::{Answer, Scripted, Seen, Source, answer, challenge, client, password, token};
+
+const REALM: &str = "https://r.example/token";
+
+/// A registry whose token service grants t0, t1, ..., of which it takes those from `taken` on.
+fn registry(taken: u32, life: u32) -> Arc<Scripted> {
+    let granted = AtomicU32::new(0);
+    Scripted::new(move |request| match request.url.path() {
+        "/token" => token(&format!("t{}", granted.fetch_add(1, Ordering::Relaxed)), life),
+        _ => guarded(request, taken),
+    })
+}
+
+fn guarded(request: &Seen, taken: u32) -> Answer {
+    let shown = request
+        .authorization()
+        .and_then(|value| value.strip_prefix("Bearer t"));
+    match shown.and_then(|number| number.parse::<u32>().ok()) {
+        Some(number) if number >= taken => answer(200).body(r#"{"tags":[]}"#),
+        _ => challenge(REALM),
+    }
+}
+
+async fn look(client: &Client, repository: &str) -> Result<(), Error> {
+    client.reader(&repository.parse().unwrap()).tags().await.map(drop)
+}
+
+fn user() -> Arc<Source> {
+    Source::new([password("p")])
+}
+
+#[tokio::test]
+async fn sixty_four_tasks_share_one_token_and_one_sign_in() {
+    let (registry, source) = (registry(0, 300), user());
+    let client = client(&registry, &source);
+    let looks = join_all((0..64).map(|_| look(&client, "a"))).await;
+    assert!(looks.iter().all(Result::is_ok), "{looks:?}");
+    assert_eq!(registry.to("/token").len(), 1);
+    assert_eq!(source.asked(), 1);
+}
+
+#[tokio::test]
+async fn sixty_four_refused_tasks_share_one_new_token() {
+    let (registry, source) = (registry(1, 300), user());
+    let client = client(&registry, &source);
+    // The first look gets t0, is refused, and the error tells it: a fresh token does not get better.
+    assert_eq!(look(&client, "a").await.unwrap_err().kind(), ErrorKind::Auth);
+    let looks = join_all((0..64).map(|_| look(&client, "a"))).await;
+    assert!(looks.iter().all(Result::is_ok), "{looks:?}");
+    assert_eq!(registry.to("/token").len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_stays_refused_ends_in_an_error() {
+    let (registry, source) = (registry(u32::MAX, 300), user());
+    let client = client(&registry, &source);
+    for _ in 0..2 {
+        let error = look(&client, "a").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(
+            error
+                .to_string()
+                .contains("r.example refused the credential from the test's file"),
+            "{error}"
+        );
+    }
+    assert_eq!(registry.to("/token").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_replaced_at_four_fifths_of_its_life() {
+    let (registry, source) = (registry(0, 100), user());
+    let client = client(&registry, &source);
+    look(&client, "a").await.unwrap();
+    tokio::time::advance(Duration::from_secs(79)).await;
+    look(&client, "a").await.unwrap();
+    assert_eq!(registry.to("/token").len(), 1);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    look(&client, "a").await.unwrap();
+    assert_eq!(registry.to("/token").len(), 2);
+    assert_eq!(registry.to("/v2/").len(), 4, "one challenge, and no further 401");
+}
+
+#[tokio::test]
+async fn a_token_to_push_serves_who_pulls() {
+    let (registry, source) = (registry(0, 300), user());
+    let client = client(&registry, &source);
+    let name = "a".parse().unwrap();
+    client.writer(&name).tags().await.unwrap();
+    client.reader(&name).tags().await.unwrap();
+    assert_eq!(registry.to("/token").len(), 1);
+    look(&client, "b").await.unwrap();
+    assert_eq!(registry.to("/token").len(), 2);
+}
+
+#[tokio::test]
+async fn the_service_and_the_scope_are_asked_for_with_the_password() {
+    let (registry, source) = (registry(0, 300), user());
+    look(&client(&registry, &source), "a/b").await.unwrap();
+    let asked = &registry.to("/token")[0];
+    assert_eq!(asked.method, "GET");
+    assert_eq!(
+        asked.url.query(),
+        Some("service=r.example&scope=repository%3Aa%2Fb%3Apull")
+    );
+    assert_eq!(asked.authorization(), Some("Basic dXNlcjpw"));
+}
+
+#[tokio::test]
+async fn an_identity_token_is_posted_and_never_in_the_address() {
+    let registry = registry(0, 300);
+    let source = Source::new([Credential::IdentityToken("refresh&me".into())]);
+    look(&client(&registry, &source), "a").await.unwrap();
+    let asked = &registry.to("/token")[0];
+    assert_eq!((asked.method.as_str(), asked.url.query()), ("POST", None));
+    assert_eq!(
+        asked.body,
+        "grant_type=refresh_token&client_id=transship&service=r.example&scope=repository%3Aa%3Apull\
+         &refresh_token=refresh%26me"
+    );
+    assert_eq!(asked.authorization(), None);
+}
+
+#[tokio::test]
+async fn a_token_of_the_users_is_sent_as_it_is() {
+    let registry = registry(0, 300);
+    let source = Source::new([Credential::Bearer("t7".into())]);
+    let client = client(&registry, &source);
+    look(&client, "a").await.unwrap();
+    look(&client, "b").await.unwrap();
+    assert!(registry.to("/token").is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_token_of_the_users_is_read_again_and_sent_again_only_if_it_changed() {
+    let registry = registry(5, 300);
+    let stale = Source::new([Credential::Bearer("t1".into())]);
+    let refused = client(&registry, &stale);
+    assert_eq!(look(&refused, "a").await.unwrap_err().kind(), ErrorKind::Auth);
+    assert_eq!(look(&refused, "a").await.unwrap_err().kind(), ErrorKind::Auth);
+    let rotated = Source::new([Credential::Bearer("t1".into()), Credential::Bearer("t6".into())]);
+    let client = client(&registry, &rotated);
+    assert!(look(&client, "a").await.is_err());
+    look(&client, "a").await.unwrap();
+    assert_eq!(rotated.asked(), 2);
+}
+
+async fn with_service(play: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> (Error, Arc<Scripted>) {
+    let registry = Scripted::new(move |request| match request.url.path() {
+        "/token" => play(request),
+        _ => challenge(REALM),
+    });
+    let error = look(&client(&registry, &user()), "a").await.unwrap_err();
+    (error, registry)
+}
+
+#[tokio::test]
+async fn a_token_service_that_redirects_is_not_followed() {
+    let redirect = |_: &Seen| answer(302).header("location", "http://169.254.169.254/latest/");
+    let (error, registry) = with_service(redirect).await;
+    assert_eq!(error.kind(), ErrorKind::Policy);
+    assert!(
+        registry
+            .seen()
+            .iter()
+            .all(|request| request.host() == "r.example")
+    );
+}
+
+#[tokio::test]
+async fn a_token_service_that_answers_something_else_is_told() {
+    for body in ["", "{}", "<html>", r#"{"token":null}"#, r#"{"token":"a\nb"}"#] {
+        let (error, _) = with_service(move |_| answer(200).body(body)).await;
+        assert_eq!(error.kind(), ErrorKind::Auth, "{body}");
+    }
+    let long = format!(r#"{{"token":"{}"}}"#, "x".repeat(2 << 20));
+    let (error, _) = with_service(move |_| answer(200).body(long.clone())).await;
+    assert!(error.to_string().contains("without a token"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_service_in_trouble_is_asked_five_times() {
+    let (error, registry) = with_service(|_| answer(500)).await;
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(error.to_string().contains("5 tries"), "{error}");
+    assert_eq!(registry.to("/token").len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_service_that_recovers_is_forgiven() {
+    let asked = AtomicU32::new(0);
+    let registry = Scripted::new(move |request| match request.url.path() {
+        "/token" if asked.fetch_add(1, Ordering::Relaxed) < 2 => answer(503),
+        "/token" => token("t0", 300),
+        _ => guarded(request, 0),
+    });
+    look(&client(&registry, &user()), "a").await.unwrap();
+    assert_eq!(registry.to("/token").len(), 3);
+}

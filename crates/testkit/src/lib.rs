@@ -1,0 +1,14 @@
+//! What the tests stand on: images, real registries, a proxy that counts and breaks, and the binary itself.
+//!
+//! A dev-dependency only. Images are pushed and read back here without any of the crates under test.
+
+pub mod binary;
+pub mod exchange;
+pub mod fault;
+pub mod image;
+pub mod layout;
+pub mod process;
+pub mod proxy;
+pub mod push;
+pub mod software;
+pub mod world;

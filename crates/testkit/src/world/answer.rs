@@ -1,0 +1,122 @@
+//! What registries answer.
+
+use std::collections::BTreeMap;
+
+use oci::{Manifest, ManifestReference};
+use planner::survey::Known;
+use planner::{
+    Answer, Capabilities, Place, Plan, Problem, ProblemKind, Question, RegistryName, Side, Spec, Survey,
+};
+
+use super::{ModelRegistry, ModelRepository, State, World};
+
+/// More rounds than any survey of a small world needs: each goes one step down the content graph.
+const ROUNDS: usize = 64;
+
+impl World {
+    /// Answers a question.
+    ///
+    /// # Errors
+    /// A registry that is down, unknown or refuses.
+    pub fn answer(&self, question: &Question) -> Result<Answer, Problem> {
+        let place = question.place();
+        let registry = self
+            .registries
+            .get(&place.registry)
+            .ok_or_else(|| problem(place, ProblemKind::Other, "there is no such registry"))?;
+        if registry.options.state == State::Down {
+            return Err(problem(place, ProblemKind::Network, "no answer"));
+        }
+        if registry.unreadable.contains(&place.repository) {
+            return Err(problem(place, ProblemKind::Permission, "pull is denied"));
+        }
+        Ok(registry.answer(registry.repositories.get(&place.repository), question))
+    }
+
+    /// Surveys everything that the planner asks for.
+    ///
+    /// # Panics
+    /// Where the planner asks for ever, asks again what was answered, or asks for the content of a repository that it
+    /// was told does not exist.
+    #[must_use]
+    pub fn survey(&self, spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>) -> Survey {
+        let mut survey = Survey::default();
+        for _ in 0..ROUNDS {
+            let questions = planner::questions(spec, capabilities, &survey);
+            if questions.is_empty() {
+                return survey;
+            }
+            for question in questions {
+                assert_eq!(survey.answer(&question), Known::Unasked, "asked twice: {question:?}");
+                let listing = Question::Tags(question.place().clone());
+                let absent = matches!(survey.answer(&listing), Known::Yes(Answer::Tags(None)));
+                assert!(!absent, "asked in vain: {question:?}");
+                let answer = self.answer(&question);
+                survey.record(question, answer);
+            }
+        }
+        panic!("the survey does not end");
+    }
+
+    /// Surveys and plans.
+    #[must_use]
+    pub fn plan(&self, spec: &Spec) -> Plan {
+        let capabilities = self.capabilities();
+        planner::plan(spec, &capabilities, &self.survey(spec, &capabilities))
+    }
+}
+
+impl ModelRegistry {
+    fn answer(&self, repository: Option<&ModelRepository>, question: &Question) -> Answer {
+        match question {
+            Question::Tags(_) => {
+                Answer::Tags(repository.map(|repository| repository.tags.keys().cloned().collect()))
+            }
+            Question::Head(_, reference) => Answer::Head(
+                repository
+                    .and_then(|repository| repository.find(reference))
+                    .map(Manifest::descriptor),
+            ),
+            Question::Get(_, reference) => Answer::Get(
+                repository
+                    .and_then(|repository| repository.find(reference))
+                    .cloned(),
+            ),
+            Question::Referrers(_, subject) => {
+                let listed = || repository.map(|repository| repository.referrers(subject));
+                Answer::Referrers(
+                    self.options
+                        .has_referrers_api()
+                        .then(|| listed().unwrap_or_default()),
+                )
+            }
+            Question::Blob(_, digest) => {
+                Answer::Blob(repository.is_some_and(|repository| repository.blobs.contains_key(digest)))
+            }
+        }
+    }
+}
+
+impl ModelRepository {
+    /// Returns a manifest by tag or digest.
+    #[must_use]
+    pub fn find(&self, reference: &ManifestReference) -> Option<&Manifest> {
+        match reference {
+            ManifestReference::Tag(tag) => self.manifests.get(self.tags.get(tag)?),
+            ManifestReference::Digest(digest) => self.manifests.get(digest),
+        }
+    }
+}
+
+fn problem(place: &Place, kind: ProblemKind, error: &str) -> Problem {
+    Problem {
+        registry: place.registry.clone(),
+        repository: Some(place.repository.clone()),
+        tag: None,
+        side: Side::Source,
+        kind,
+        error: error.to_owned(),
+        hint: None,
+        tags: 0,
+    }
+}

@@ -1,0 +1,116 @@
+//! The registries at hand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oci::RepositoryName;
+use planner::{Capabilities, Place, RegistryName};
+use provider::Provider;
+use registry::{ReadRepository, Registry, Traffic};
+
+/// A registry at hand.
+#[derive(Clone, Debug)]
+pub struct Connected {
+    /// The registry.
+    pub registry: Arc<dyn Registry>,
+    /// What its vendor adds.
+    pub provider: Arc<dyn Provider>,
+    /// How many requests it may have at once; at least one.
+    pub concurrency: usize,
+}
+
+/// The registries at hand, by name.
+#[derive(Debug, Default)]
+pub struct Connections {
+    by_name: BTreeMap<RegistryName, Connected>,
+}
+
+impl Connections {
+    /// Gathers registries.
+    #[must_use]
+    pub fn new(by_name: BTreeMap<RegistryName, Connected>) -> Self {
+        Self { by_name }
+    }
+
+    /// Returns what each registry can do.
+    #[must_use]
+    pub fn capabilities(&self) -> BTreeMap<RegistryName, Capabilities> {
+        self.by_name
+            .iter()
+            .map(|(name, connected)| (name.clone(), connected.provider.capabilities()))
+            .collect()
+    }
+
+    /// Returns the power to read all of them, and nothing more.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        let doors = self
+            .by_name
+            .iter()
+            .map(|(name, connected)| (name.clone(), Door::of(connected)));
+        Reader {
+            doors: doors.collect(),
+            opened: Mutex::default(),
+        }
+    }
+
+    /// Returns what was sent to and received from each registry so far.
+    #[must_use]
+    pub fn traffic(&self) -> BTreeMap<RegistryName, Traffic> {
+        self.by_name
+            .iter()
+            .map(|(name, connected)| (name.clone(), connected.registry.traffic()))
+            .collect()
+    }
+
+    pub(crate) fn by_name(&self) -> &BTreeMap<RegistryName, Connected> {
+        &self.by_name
+    }
+}
+
+/// The power to read registries. It can't write: no way leads from here to the registries themselves.
+pub struct Reader {
+    doors: BTreeMap<RegistryName, Door>,
+    opened: Mutex<HashMap<Place, Arc<dyn ReadRepository>>>,
+}
+
+type Open = Box<dyn Fn(&RepositoryName) -> Arc<dyn ReadRepository> + Send + Sync>;
+
+struct Door {
+    open: Open,
+    concurrency: usize,
+}
+
+impl Door {
+    fn of(connected: &Connected) -> Self {
+        let registry = Arc::clone(&connected.registry);
+        Self {
+            open: Box::new(move |repository| registry.reader(repository)),
+            concurrency: connected.concurrency.max(1),
+        }
+    }
+}
+
+impl Reader {
+    /// Opens a repository for reading; `None` where its registry is not at hand.
+    pub(crate) fn repository(&self, place: &Place) -> Option<Arc<dyn ReadRepository>> {
+        let door = self.doors.get(&place.registry)?;
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let repository = opened
+            .entry(place.clone())
+            .or_insert_with(|| (door.open)(&place.repository));
+        Some(Arc::clone(repository))
+    }
+
+    /// Returns how many requests a registry may have at once.
+    pub(crate) fn concurrency(&self, registry: &RegistryName) -> usize {
+        self.doors.get(registry).map_or(1, |door| door.concurrency)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.doors.keys()).finish()
+    }
+}

@@ -1,0 +1,85 @@
+//! What every worker shares.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use oci::{Digest, Manifest, Tag};
+use planner::plan::ManifestEntry;
+use planner::{Place, ProblemKind, RegistryName, Side};
+use registry::{ReadRepository, WriteRepository};
+
+use crate::counters::Counters;
+use crate::fault::Fault;
+use crate::manifests::Manifests;
+use crate::{Connected, Connections};
+
+/// What every worker shares: the registries, what was read, and what is counted.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) counters: Arc<Counters>,
+    /// How many bytes of one blob may be in memory at once.
+    pub(crate) window: u64,
+    /// How long a target may take no byte.
+    pub(crate) patience: Duration,
+    connected: BTreeMap<RegistryName, Connected>,
+    manifests: Manifests,
+    merging: Mutex<HashMap<(Place, Tag), Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        connections: &Connections,
+        counters: Arc<Counters>,
+        window: u64,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            counters,
+            window,
+            patience,
+            connected: connections.by_name().clone(),
+            manifests: Manifests::default(),
+            merging: Mutex::default(),
+        }
+    }
+
+    /// Finds a registry.
+    pub(crate) fn connected(&self, place: &Place, side: Side) -> Result<&Connected, Fault> {
+        self.connected.get(&place.registry).ok_or_else(|| {
+            let text = format!("no connection to registry {} is configured", place.registry);
+            Fault::new(side, place, ProblemKind::Other, text)
+        })
+    }
+
+    pub(crate) fn reader(&self, place: &Place) -> Result<Arc<dyn ReadRepository>, Fault> {
+        Ok(self
+            .connected(place, Side::Source)?
+            .registry
+            .reader(&place.repository))
+    }
+
+    pub(crate) fn writer(&self, place: &Place) -> Result<Arc<dyn WriteRepository>, Fault> {
+        Ok(self
+            .connected(place, Side::Target)?
+            .registry
+            .writer(&place.repository))
+    }
+
+    /// Returns a manifest that an op carries, from its source or from memory.
+    pub(crate) async fn manifest(
+        &self,
+        digest: &Digest,
+        entry: &ManifestEntry,
+        from: &Place,
+    ) -> Result<Manifest, Fault> {
+        let repository = self.reader(from)?;
+        self.manifests.get(digest, entry, from, repository.as_ref()).await
+    }
+
+    /// Returns what is held while a tag's index is read, changed and written back.
+    pub(crate) fn merging(&self, place: &Place, tag: &Tag) -> Arc<tokio::sync::Mutex<()>> {
+        let mut merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(merging.entry((place.clone(), tag.clone())).or_default())
+    }
+}

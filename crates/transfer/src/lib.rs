@@ -1,0 +1,40 @@
+//! Surveys registries and executes plans.
+//!
+//! The surveyor only reads: it holds a [`Reader`]. The executor makes no meaningful choice: it runs the graph that the
+//! plan holds, streams each blob from one source to all its targets at once, and reports what happened.
+//!
+//! Nothing here prints. What happens is sent as [`Event`]s, how far it is stands in [`Counters`].
+
+mod connections;
+mod context;
+mod counters;
+mod dispatcher;
+mod event;
+mod execute;
+mod fanout;
+mod fault;
+mod gates;
+mod graph;
+mod job;
+mod landing;
+mod ledger;
+mod manifests;
+mod merge;
+mod node;
+mod progress;
+mod reads;
+mod rehash;
+mod report;
+mod stop;
+mod survey;
+mod upload;
+
+pub use connections::{Connected, Connections, Reader};
+pub use counters::{ByteCounts, Counters};
+pub use event::{Event, Events};
+pub use execute::{ExecuteOptions, execute};
+pub use node::Outcome;
+pub use rehash::rehash;
+pub use report::{Change, Failure, OpTally, Report, RunOutcome, TagTally, TransferredBytes};
+pub use stop::{Stop, StopReason, Stopper};
+pub use survey::survey;

@@ -1,0 +1,153 @@
+//! Adding entries to a subject's fallback tag.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema>
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
+use oci::{Content, Descriptor, Digest, Manifest, ManifestReference, MediaType, Tag};
+use planner::{Place, ProblemKind, Side};
+use registry::{Error, Referrers, WriteRepository};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::landing::Landing;
+
+/// How often the index is written before giving up on somebody else who writes it too.
+const ATTEMPTS: u32 = 5;
+
+/// An index as it is written. Field order is the order of its bytes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index<'a> {
+    schema_version: u32,
+    media_type: MediaType,
+    manifests: &'a [Descriptor],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+}
+
+/// Makes sure that `entries` are listed as referring to `subject`: by the registry itself, or under `tag`.
+///
+/// No registry offers to change a tag only if it stands where it was read, so what was written is read back, and
+/// written again where somebody else's write took our entries away.
+pub(crate) async fn merge(
+    context: &Context,
+    place: &Place,
+    subject: &Digest,
+    tag: &Tag,
+    entries: &[Descriptor],
+) -> Result<Landing, Fault> {
+    let lock = context.merging(place, tag);
+    let _held = lock.lock().await;
+    let repository = context.writer(place)?;
+    let failed = |error: Error| Fault::target(place, &error);
+    let reference: ManifestReference = tag.clone().into();
+    if listed(repository.as_ref(), subject, entries)
+        .await
+        .map_err(failed)?
+    {
+        return Ok(Landing::AlreadyDone);
+    }
+    for attempt in 0..=ATTEMPTS {
+        let standing = repository.get_manifest(&reference).await.map_err(failed)?;
+        let present = present(place, tag, standing.as_ref())?;
+        let union = union(present, entries);
+        match (union.len() == present.len(), attempt) {
+            (true, 0) => return Ok(Landing::AlreadyDone),
+            (true, _) => return Ok(Landing::Done),
+            (false, ATTEMPTS) => break,
+            (false, _) => {}
+        }
+        let index = index(place, &union, standing.as_ref())?;
+        repository
+            .put_manifest(&reference, &index)
+            .await
+            .map_err(failed)?;
+    }
+    let text =
+        format!("somebody else keeps writing tag {tag} of {place}: entries were lost {ATTEMPTS} times");
+    Err(Fault::new(Side::Target, place, ProblemKind::Other, text))
+}
+
+async fn listed(
+    repository: &dyn WriteRepository,
+    subject: &Digest,
+    entries: &[Descriptor],
+) -> Result<bool, Error> {
+    Ok(match repository.referrers(subject).await? {
+        Referrers::List(list) => union(&list, entries).len() == list.len(),
+        Referrers::Unsupported => false,
+    })
+}
+
+fn present<'a>(place: &Place, tag: &Tag, standing: Option<&'a Manifest>) -> Result<&'a [Descriptor], Fault> {
+    match standing.map(Manifest::content) {
+        None => Ok(&[]),
+        Some(Content::Index { manifests }) => Ok(manifests),
+        Some(Content::Image { .. }) => {
+            let text = format!("tag {tag} of {place} is an image, and referrers are listed in an index");
+            Err(Fault::new(Side::Target, place, ProblemKind::Other, text))
+        }
+    }
+}
+
+/// Appends the entries that are missing.
+fn union(present: &[Descriptor], entries: &[Descriptor]) -> Vec<Descriptor> {
+    let mut seen: HashSet<&Digest> = present.iter().map(|entry| &entry.digest).collect();
+    let missing = entries.iter().filter(|entry| seen.insert(&entry.digest));
+    present.iter().chain(missing).cloned().collect()
+}
+
+fn index(place: &Place, entries: &[Descriptor], standing: Option<&Manifest>) -> Result<Manifest, Fault> {
+    let broken = |error: &dyn std::fmt::Display| {
+        Fault::new(
+            Side::Target,
+            place,
+            ProblemKind::Other,
+            format!("make an index of referrers: {error}"),
+        )
+    };
+    let annotations = standing
+        .map(|manifest| manifest.annotations().clone())
+        .unwrap_or_default();
+    let media_type = MediaType::OCI_INDEX;
+    let index = Index {
+        schema_version: 2,
+        media_type,
+        manifests: entries,
+        annotations,
+    };
+    let bytes = serde_json::to_vec(&index).map_err(|error| broken(&error))?;
+    Manifest::parse(Bytes::from(bytes), Some(&MediaType::OCI_INDEX)).map_err(|error| broken(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(text: &str) -> Descriptor {
+        Descriptor::new(MediaType::OCI_MANIFEST, Digest::sha256(text.as_bytes()), 3)
+    }
+
+    #[test]
+    fn the_targets_entries_come_first_and_only_the_missing_follow() {
+        let union = union(&[entry("b"), entry("a")], &[entry("a"), entry("c"), entry("c")]);
+        assert_eq!(union, [entry("b"), entry("a"), entry("c")]);
+    }
+
+    #[test]
+    fn the_same_entries_make_the_same_bytes() {
+        let place = Place {
+            registry: "x".parse().unwrap(),
+            repository: "y".parse().unwrap(),
+        };
+        let made = index(&place, &[entry("a")], None).unwrap();
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{}","size":3}}]}}"#,
+            Digest::sha256(b"a")
+        );
+        assert_eq!(made.bytes().as_ref(), text.as_bytes());
+    }
+}

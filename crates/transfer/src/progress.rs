@@ -1,0 +1,194 @@
+//! How nodes become ready and end, and what that means for those that wait for them.
+
+use std::time::Duration;
+
+use oci::AttachmentTag;
+use planner::{OpKind, ProblemKind, RegistryName, Side};
+
+use crate::Event;
+use crate::dispatcher::{Dispatcher, rank};
+use crate::fault::Fault;
+use crate::graph::Wait;
+use crate::ledger::{CauseId, Verdict};
+use crate::node::{NodeId, Outcome, Stage};
+
+impl Dispatcher<'_> {
+    /// Puts a node whose wait is over where it gets its turn.
+    pub(crate) fn ready(&mut self, node: NodeId) {
+        if let Some(cause) = self.forlorn(node) {
+            self.end(node, Outcome::Skipped, Some(cause));
+        } else {
+            self.enqueue(node);
+        }
+    }
+
+    fn enqueue(&mut self, node: NodeId) {
+        let kind = self.op(node).kind;
+        if kind == OpKind::UploadBlob {
+            self.gather(node, None);
+        } else {
+            self.nodes[node].stage = Stage::Queued;
+            self.queues[self.graph.registry(node)].insert((rank(kind), node));
+        }
+    }
+
+    /// Returns why a node can't be done any more: its registry is lost, or the one it reads from. A mount reads only
+    /// if it is refused.
+    fn forlorn(&self, node: NodeId) -> Option<CauseId> {
+        let op = self.op(node);
+        let source = op.from.as_ref().filter(|_| op.kind != OpKind::MountBlob);
+        let lost = self.ledger.lost(self.registry(node));
+        lost.or_else(|| self.ledger.lost(&source?.registry))
+    }
+
+    pub(crate) fn registry(&self, node: NodeId) -> &RegistryName {
+        &self.graph.registries()[self.graph.registry(node)]
+    }
+
+    /// Notes that a node's registry did what it was asked.
+    pub(crate) fn answered(&mut self, node: NodeId) {
+        let registry = &self.graph.registries()[self.graph.registry(node)];
+        self.ledger.answered(registry);
+    }
+
+    /// Ends a node that failed, and gives its registry up where that was one failure too many.
+    pub(crate) fn failed(&mut self, node: NodeId, fault: &Fault) {
+        let fatal = self.ledger.strike(fault);
+        self.fail(&[node], fault, fatal);
+    }
+
+    /// Ends nodes that failed for one cause.
+    pub(crate) fn fail(&mut self, nodes: &[NodeId], fault: &Fault, fatal: bool) {
+        let Some(&first) = nodes.first() else {
+            return;
+        };
+        let (cause, verdict) = self.ledger.record(&self.op(first).id, fault, fatal);
+        for &node in nodes {
+            self.end(node, Outcome::Failed, Some(cause));
+        }
+        if verdict == Verdict::Lost {
+            self.give_up(&fault.place.registry, cause);
+        }
+    }
+
+    /// Ends a node whose op lacks what its kind needs. Plans are checked, so this is a hand-made one.
+    pub(crate) fn fail_incomplete(&mut self, node: NodeId) {
+        let op = self.op(node);
+        let place = op.at[self.graph.place(node)].place();
+        let text = format!(
+            "op {} lacks what it needs, or the plan lacks what it names",
+            op.id
+        );
+        self.fail(
+            &[node],
+            &Fault::new(Side::Target, &place, ProblemKind::Other, text),
+            false,
+        );
+    }
+
+    /// Skips at once what is still to be done with a lost registry.
+    fn give_up(&mut self, registry: &RegistryName, cause: CauseId) {
+        let error = self.ledger.error(cause).to_owned();
+        self.events.send(Event::RegistryLost {
+            registry: registry.clone(),
+            error,
+        });
+        for node in 0..self.graph.len() {
+            let lost_there = self.registry(node) == registry;
+            let leave = match self.nodes[node].stage {
+                Stage::Streaming | Stage::Ended(_) => true,
+                // A request to another registry may yet succeed: what it read may be in memory.
+                Stage::Running => !lost_there,
+                _ => false,
+            };
+            if !leave && self.forlorn(node).is_some() {
+                self.end(node, Outcome::Skipped, Some(cause));
+            }
+        }
+        self.launch_ready();
+    }
+
+    /// Ends a node, and makes ready or skips what waits for it.
+    pub(crate) fn end(&mut self, node: NodeId, outcome: Outcome, cause: Option<CauseId>) {
+        let mut ending = vec![(node, outcome, cause)];
+        while let Some((node, outcome, cause)) = ending.pop() {
+            if self.nodes[node].has_ended() {
+                continue;
+            }
+            self.settle(node, outcome, cause);
+            for (next, wait) in self.graph.dependents(node) {
+                let Stage::Waiting(count) = self.nodes[next].stage else {
+                    continue;
+                };
+                if wait == Wait::Success && !outcome.landed() {
+                    ending.push((next, Outcome::Skipped, cause));
+                } else if count > 1 {
+                    self.nodes[next].stage = Stage::Waiting(count - 1);
+                } else if let Some(cause) = self.forlorn(next) {
+                    ending.push((next, Outcome::Skipped, Some(cause)));
+                } else {
+                    self.enqueue(next);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, node: NodeId, outcome: Outcome, cause: Option<CauseId>) {
+        self.withdraw(node);
+        self.nodes[node].stage = Stage::Ended(outcome);
+        self.nodes[node].cause = cause;
+        self.open -= 1;
+        self.ops.count(outcome);
+        self.count_tag(node, outcome);
+        if let Some(cause) = cause {
+            self.ledger.affect(cause);
+        }
+        self.tell(node, outcome);
+        self.arrive(node);
+    }
+
+    /// Takes a node out of where it waits for its turn.
+    fn withdraw(&mut self, node: NodeId) {
+        match self.nodes[node].stage {
+            Stage::Queued => {
+                let rank = rank(self.op(node).kind);
+                self.queues[self.graph.registry(node)].remove(&(rank, node));
+            }
+            Stage::Gathered => {
+                if let Some(gather) = self.gathering.get_mut(&self.graph.op(node)) {
+                    gather.members.retain(|member| member.node != node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn count_tag(&mut self, node: NodeId, outcome: Outcome) {
+        let op = self.op(node);
+        let counts = |tag| AttachmentTag::scheme(tag).is_none();
+        if op.kind != OpKind::PutTag || !op.tag.as_ref().is_some_and(counts) {
+            return;
+        }
+        match outcome {
+            Outcome::Done | Outcome::Mounted => self.tags.written += 1,
+            Outcome::AlreadyDone => self.tags.unchanged += 1,
+            Outcome::TagKept | Outcome::Failed => self.tags.failed += 1,
+            Outcome::Skipped => self.tags.failed += u64::from(self.nodes[node].cause.is_some()),
+        }
+    }
+
+    fn tell(&self, node: NodeId, outcome: Outcome) {
+        let op = self.op(node);
+        let place = op.at[self.graph.place(node)].place();
+        let elapsed = self.nodes[node]
+            .started
+            .map_or(Duration::ZERO, |started| started.elapsed());
+        self.events.send(Event::OpEnded {
+            op: op.id.clone(),
+            kind: op.kind,
+            place,
+            outcome,
+            elapsed,
+        });
+    }
+}

@@ -1,0 +1,252 @@
+//! Surveying: asking registries what the planner wants to know.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use oci::{ManifestReference, Tag};
+use planner::survey::Known;
+use planner::{
+    Answer, Capabilities, Place, Problem, ProblemKind, Question, RegistryName, Side, Spec, Survey,
+};
+use registry::{ReadRepository, Referrers};
+
+use crate::fault::{Contact, Fault};
+use crate::ledger::STRIKES;
+use crate::{Event, Events, Reader};
+
+/// Asks until the planner knows all it needs. A question that can't be answered is answered with a problem.
+pub async fn survey(
+    spec: &Spec,
+    capabilities: &BTreeMap<RegistryName, Capabilities>,
+    reader: &Reader,
+    events: &Events,
+) -> Survey {
+    let sides = Sides::of(spec);
+    answer(
+        |survey| planner::questions(spec, capabilities, survey),
+        &sides,
+        reader,
+        events,
+    )
+    .await
+}
+
+/// Asks in rounds until `questions` has none that was not asked before.
+async fn answer(
+    questions: impl Fn(&Survey) -> Vec<Question>,
+    sides: &Sides,
+    reader: &Reader,
+    events: &Events,
+) -> Survey {
+    let mut survey = Survey::default();
+    let mut down: BTreeMap<RegistryName, Problem> = BTreeMap::new();
+    for round in 1.. {
+        let unasked = |question: &Question| survey.answer(question) == Known::Unasked;
+        let asked: BTreeSet<Question> = questions(&survey).into_iter().filter(unasked).collect();
+        if asked.is_empty() {
+            break;
+        }
+        events.send(Event::RoundStarted {
+            round,
+            questions: asked.len(),
+        });
+        let mut by_registry: BTreeMap<RegistryName, VecDeque<Question>> = BTreeMap::new();
+        for question in asked {
+            by_registry
+                .entry(question.place().registry.clone())
+                .or_default()
+                .push_back(question);
+        }
+        let inquiries = by_registry.into_iter().map(|(registry, questions)| {
+            Inquiry {
+                down: down.get(&registry).cloned(),
+                strikes: 0,
+                registry,
+                sides,
+                reader,
+                events,
+                answers: Vec::new(),
+            }
+            .ask(questions)
+        });
+        let mut problems = 0;
+        for inquiry in join_all(inquiries).await {
+            if let Some(problem) = inquiry.down {
+                down.insert(inquiry.registry, problem);
+            }
+            for (question, answer) in inquiry.answers {
+                problems += usize::from(answer.is_err());
+                survey.record(question, answer);
+            }
+        }
+        events.send(Event::RoundEnded { round, problems });
+    }
+    survey
+}
+
+/// The questions of one round to one registry.
+struct Inquiry<'a> {
+    registry: RegistryName,
+    sides: &'a Sides,
+    reader: &'a Reader,
+    events: &'a Events,
+    /// Network failures in a row.
+    strikes: u32,
+    /// Why the registry is asked nothing more.
+    down: Option<Problem>,
+    answers: Vec<(Question, Result<Answer, Problem>)>,
+}
+
+impl Inquiry<'_> {
+    /// Asks as many at once as the registry may be asked. When it turns out to be gone, what is left, and what is under
+    /// way, is answered with that: retrying each for itself would take minutes.
+    async fn ask(mut self, mut waiting: VecDeque<Question>) -> Self {
+        let mut under_way = BTreeSet::new();
+        let mut running = FuturesUnordered::new();
+        while self.down.is_none() {
+            while running.len() < self.reader.concurrency(&self.registry) {
+                let Some(question) = waiting.pop_front() else {
+                    break;
+                };
+                under_way.insert(question.clone());
+                running.push(ask(self.reader, question));
+            }
+            let Some((question, result)) = running.next().await else {
+                break;
+            };
+            under_way.remove(&question);
+            let answer = result.map_err(|fault| self.problem(&question, &fault));
+            self.note(question, answer);
+        }
+        drop(running);
+        if let Some(problem) = self.down.clone() {
+            for question in under_way.into_iter().chain(waiting) {
+                self.note(question, Err(problem.clone()));
+            }
+        }
+        self
+    }
+
+    fn note(&mut self, question: Question, answer: Result<Answer, Problem>) {
+        self.events.send(Event::Answered {
+            place: question.place().clone(),
+            known: answer.is_ok(),
+        });
+        self.strikes = if answer.is_ok() { 0 } else { self.strikes };
+        self.answers.push((question, answer));
+    }
+
+    fn problem(&mut self, question: &Question, fault: &Fault) -> Problem {
+        self.strikes += u32::from(fault.kind == ProblemKind::Network);
+        if fault.contact == Contact::Failed {
+            let error = format!("registry {} can't be reached: {}", self.registry, fault.fact);
+            return self.take_down(fault, error);
+        }
+        if fault.kind == ProblemKind::Network && self.strikes >= STRIKES {
+            let error = format!(
+                "registry {} failed {STRIKES} times in a row: {}",
+                self.registry, fault.fact
+            );
+            return self.take_down(fault, error);
+        }
+        let place = question.place();
+        Problem {
+            registry: place.registry.clone(),
+            repository: Some(place.repository.clone()),
+            tag: tag(question).cloned(),
+            side: self.sides.of_place(place),
+            kind: fault.kind,
+            error: fault.error.clone(),
+            hint: fault.hint.clone(),
+            tags: 0,
+        }
+    }
+
+    fn take_down(&mut self, fault: &Fault, error: String) -> Problem {
+        let problem = Problem {
+            registry: self.registry.clone(),
+            repository: None,
+            tag: None,
+            side: self.sides.of_registry(&self.registry),
+            kind: fault.kind,
+            error,
+            hint: fault.hint.clone(),
+            tags: 0,
+        };
+        self.down.insert(problem).clone()
+    }
+}
+
+async fn ask(reader: &Reader, question: Question) -> (Question, Result<Answer, Fault>) {
+    let place = question.place();
+    let result = match reader.repository(place) {
+        Some(repository) => {
+            let answer = put(repository.as_ref(), &question).await;
+            answer.map_err(|error| Fault::of(Side::Source, place, &error))
+        }
+        None => {
+            let text = format!("no connection to registry {} is configured", place.registry);
+            Err(Fault::new(Side::Source, place, ProblemKind::Other, text))
+        }
+    };
+    (question, result)
+}
+
+async fn put(repository: &dyn ReadRepository, question: &Question) -> Result<Answer, registry::Error> {
+    Ok(match question {
+        Question::Tags(_) => Answer::Tags(repository.tags().await?.map(|tags| tags.into_iter().collect())),
+        Question::Head(_, reference) => Answer::Head(repository.head_manifest(reference).await?),
+        Question::Get(_, reference) => Answer::Get(repository.get_manifest(reference).await?),
+        Question::Blob(_, digest) => Answer::Blob(repository.head_blob(digest).await?.is_some()),
+        Question::Referrers(_, digest) => Answer::Referrers(match repository.referrers(digest).await? {
+            Referrers::List(list) => Some(list),
+            Referrers::Unsupported => None,
+        }),
+    })
+}
+
+fn tag(question: &Question) -> Option<&Tag> {
+    match question {
+        Question::Head(_, ManifestReference::Tag(tag)) | Question::Get(_, ManifestReference::Tag(tag)) => {
+            Some(tag)
+        }
+        _ => None,
+    }
+}
+
+/// Which places are only read.
+#[derive(Debug, Default)]
+struct Sides {
+    sources: BTreeSet<Place>,
+    targets: BTreeSet<Place>,
+}
+
+impl Sides {
+    fn of(spec: &Spec) -> Self {
+        let sources = || spec.mirrors.iter().flat_map(|mirror| &mirror.sources);
+        Self {
+            sources: sources().map(|source| source.place.clone()).collect(),
+            targets: sources()
+                .flat_map(|source| &source.targets)
+                .map(|target| target.place.clone())
+                .collect(),
+        }
+    }
+
+    fn of_place(&self, place: &Place) -> Side {
+        match self.sources.contains(place) && !self.targets.contains(place) {
+            true => Side::Source,
+            false => Side::Target,
+        }
+    }
+
+    fn of_registry(&self, registry: &RegistryName) -> Side {
+        let at = |place: &Place| place.registry == *registry;
+        match self.sources.iter().any(at) && !self.targets.iter().any(at) {
+            true => Side::Source,
+            false => Side::Target,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Sending one blob to many places.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::BoxStream;
+use oci::Descriptor;
+use planner::{Place, ProblemKind, Side};
+use registry::{ByteStream, Error, UploadSession};
+
+use crate::context::Context;
+use crate::fanout::{self, Lane};
+use crate::fault::Fault;
+use crate::landing::Opening;
+use crate::node::NodeId;
+
+/// One place that a blob is sent to.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    pub(crate) node: NodeId,
+    pub(crate) place: Place,
+    pub(crate) session: UploadSession,
+}
+
+/// How a read and its uploads ended.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// Why the source failed, if it did.
+    pub(crate) source: Option<Fault>,
+    /// How each upload ended; `None` for one that failed with the source.
+    pub(crate) uploads: Vec<(NodeId, Option<Result<(), Fault>>)>,
+}
+
+/// Asks whether the blob is missing, and opens a session for it if so. A session that a refused mount left is taken.
+pub(crate) async fn open(context: &Context, place: &Place, blob: &Descriptor) -> Result<Opening, Fault> {
+    let repository = context.writer(place)?;
+    let failed = |error: Error| Fault::target(place, &error);
+    if repository
+        .head_blob(&blob.digest)
+        .await
+        .map_err(failed)?
+        .is_some()
+    {
+        return Ok(Opening::Stands);
+    }
+    Ok(Opening::Open(repository.start_upload().await.map_err(failed)?))
+}
+
+/// Reads a blob once and sends it to every destination.
+pub(crate) async fn send(
+    context: &Context,
+    blob: &Descriptor,
+    from: &Place,
+    destinations: Vec<Destination>,
+) -> Sent {
+    let nodes: Vec<NodeId> = destinations.iter().map(|destination| destination.node).collect();
+    let source = match read(context, blob, from).await {
+        Ok(source) => source,
+        Err(fault) => {
+            let uploads = nodes.into_iter().map(|node| (node, None)).collect();
+            return Sent {
+                source: Some(fault),
+                uploads,
+            };
+        }
+    };
+    let (feed, lanes) = fanout::lanes(destinations.len(), context.window);
+    let counters = context.counters.of(&from.registry);
+    let mut feeding = pin!(feed.run(source, |bytes| counters.add_read(bytes)));
+    let uploads = destinations
+        .into_iter()
+        .zip(lanes)
+        .map(|(to, lane)| upload(context, blob, to, lane));
+    let mut uploading = pin!(join_all(uploads));
+    let mut fed = None;
+    let ends = loop {
+        tokio::select! {
+            end = &mut feeding, if fed.is_none() => fed = Some(end),
+            ends = &mut uploading => break ends,
+        }
+    };
+    let source = fed.and_then(Result::err).map(|error| Fault::source(from, &error));
+    let with_source = |end: Result<(), Fault>| (source.is_none() || end.is_ok()).then_some(end);
+    let uploads = nodes.into_iter().zip(ends.into_iter().map(with_source)).collect();
+    Sent { source, uploads }
+}
+
+async fn read(context: &Context, blob: &Descriptor, from: &Place) -> Result<ByteStream, Fault> {
+    let repository = context.reader(from)?;
+    repository
+        .read_blob(blob)
+        .await
+        .map_err(|error| Fault::source(from, &error))
+}
+
+async fn upload(context: &Context, blob: &Descriptor, to: Destination, lane: Lane) -> Result<(), Fault> {
+    let Lane { body, watch } = lane;
+    let repository = context.writer(&to.place)?;
+    let counters = context.counters.of(&to.place.registry);
+    let body: BoxStream<'static, _> = body
+        .inspect(move |piece| counters.add_written(piece.as_ref().map_or(0, bytes::Bytes::len)))
+        .boxed();
+    tokio::select! {
+        end = repository.upload_blob(to.session, blob, body) => end.map_err(|error| Fault::target(&to.place, &error)),
+        () = watch.stalled(context.patience) => Err(stalled(context, &to.place)),
+    }
+}
+
+fn stalled(context: &Context, place: &Place) -> Fault {
+    let seconds = context.patience.as_secs();
+    let text = format!("{place} took no byte of a blob for {seconds} seconds");
+    Fault::new(Side::Target, place, ProblemKind::Network, text)
+}
+
+/// Describes a blob by what the plan knows of it.
+pub(crate) fn descriptor(digest: &oci::Digest, size: u64) -> Arc<Descriptor> {
+    let media_type = oci::MediaType::new("application/octet-stream");
+    Arc::new(Descriptor::new(media_type, digest.clone(), size))
+}

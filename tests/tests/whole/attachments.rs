@@ -1,0 +1,121 @@
+//! What is attached to a manifest follows it.
+
+use testkit::image::{Content, Family};
+
+use crate::site::{self, Site, assert_holds, standing};
+
+fn signed() -> Content {
+    let mut content = Content::new();
+    let layer = content.layer(Family::Oci, 1, 2_000);
+    let image = content.image(Family::Oci, "linux/amd64", &[layer]);
+    let index = content.index(Family::Oci, std::slice::from_ref(&image));
+    content.tag("v1", &index);
+    // On a child of the index, not on the tag itself.
+    content.cosign(&image);
+    let sbom = content.sbom(&image);
+    let signature = content.signature(&sbom);
+    content.fallback(&image, std::slice::from_ref(&sbom));
+    content.fallback(&sbom, &[signature]);
+    content
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attachments_of_children_follow_and_are_no_tags() {
+    let content = signed();
+    let Some(site) = Site::mirroring(1, &[("team/app", &content)]).await else {
+        return;
+    };
+    let plan = site.plan(0).await;
+    assert_eq!(plan["summary"]["tags"]["create"], 1);
+    let report = site.apply(0).await;
+    assert_eq!(report["tags"]["written"], 1, "{report:#}");
+    assert_holds(&site.targets[0], "mirror/app", &content).await;
+    site.assert_settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_that_arrives_later_is_copied_though_the_tag_stands() {
+    let mut content = site::single("v1", 1, 2_000);
+    let Some(site) = Site::mirroring(2, &[("team/app", &content)]).await else {
+        return;
+    };
+    site.plan(0).await;
+    site.apply(0).await;
+    let file = content.manifests.last().expect("there is an image").clone();
+    let image = oci::Descriptor::new(file.media_type, file.digest, file.bytes.len() as u64);
+    content.cosign(&image);
+    let sbom = content.sbom(&image);
+    content.fallback(&image, &[sbom]);
+    site.source.direct().push("team/app", &content).await;
+    let output = site
+        .run(&["plan", "--detailed-exitcode", "-o", "plan.json"])
+        .await
+        .expect(2);
+    assert!(
+        output.stdout.contains("Plan: 0 tags to create, 0 to update"),
+        "{}",
+        output.stdout
+    );
+    site.apply(0).await;
+    for target in &site.targets {
+        assert_holds(target, "mirror/app", &content).await;
+    }
+    site.assert_settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn referrers_of_the_target_stay_when_those_of_the_source_are_added() {
+    let base = site::single("v1", 1, 2_000);
+    let file = base.manifests[0].clone();
+    let image = oci::Descriptor::new(file.media_type, file.digest.clone(), file.bytes.len() as u64);
+    let mut at_source = base.clone();
+    let sbom = at_source.sbom(&image);
+    at_source.fallback(&image, std::slice::from_ref(&sbom));
+    let mut at_target = base.clone();
+    let scan = at_target.artifact(&image, "application/vnd.example.scan", "clean");
+    let fallback = at_target.fallback(&image, std::slice::from_ref(&scan));
+    let Some(site) = Site::mirroring(1, &[("team/app", &at_source)]).await else {
+        return;
+    };
+    let target = &site.targets[0];
+    target.direct().push("mirror/app", &at_target).await;
+    site.plan(0).await;
+    site.apply(0).await;
+    let tag = file.digest.to_string().replace(':', "-");
+    let merged = target
+        .direct()
+        .manifest("mirror/app", &tag)
+        .await
+        .expect("the fallback tag stands");
+    assert_ne!(merged.digest, fallback.digest);
+    let index: serde_json::Value = serde_json::from_slice(&merged.bytes).expect("an index is JSON");
+    let entries: Vec<_> = index["manifests"]
+        .as_array()
+        .expect("an index has entries")
+        .iter()
+        .collect();
+    let digests: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["digest"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(digests, [scan.digest.to_string(), sbom.digest.to_string()]);
+    assert!(
+        standing(target, "mirror/app", &sbom.digest.to_string())
+            .await
+            .is_some()
+    );
+    site.assert_settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn referrers_none_leaves_everything_attached_behind() {
+    let content = signed();
+    let Some(site) = Site::mirroring(1, &[("team/app", &content)]).await else {
+        return;
+    };
+    site.configure("mirrors:\n  - { from: origin/team/app, to: [alpha/mirror/app], referrers: none }\n");
+    site.plan(0).await;
+    site.apply(0).await;
+    let tags = site.targets[0].direct().tags("mirror/app").await;
+    assert_eq!(tags.into_iter().collect::<Vec<_>>(), ["v1"]);
+}

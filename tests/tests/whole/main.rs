@@ -1,0 +1,20 @@
+//! The whole: the binary against real registries, and the shape of the workspace.
+//!
+//! One binary, so that everything is linked once.
+
+mod architecture;
+mod attachments;
+mod big_blob;
+mod broken_configurations;
+mod commands;
+mod counts;
+mod demo;
+mod faults;
+mod layouts;
+mod real_registries;
+mod references;
+mod report;
+mod selection;
+mod signing_in;
+mod site;
+mod staleness;
