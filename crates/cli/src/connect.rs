@@ -7,6 +7,7 @@ mod sign_in;
 mod unopened;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 
 use oci::ManifestReference;
 use planner::config::Connection;
@@ -137,12 +138,17 @@ pub(crate) fn latest() -> ManifestReference {
     ManifestReference::Tag("latest".parse().expect("latest is a tag"))
 }
 
-/// Says what a registry answered instead of what was asked for.
-pub(crate) fn asked(what: impl Into<String>, error: &registry::Error) -> Failure {
+/// Ends because of what a registry answered.
+pub(crate) fn answered(error: &registry::Error) -> Failure {
     let exit = match error.kind() {
         registry::ErrorKind::Auth | registry::ErrorKind::Permission => Exit::Denied,
         registry::ErrorKind::RateLimit => Exit::Temporary,
         _ => Exit::Failed,
     };
-    Failure::new(exit, what).because(error).maybe_hint(error.hint())
+    let failure = Failure::new(exit, error.to_string());
+    let failure = match error.source() {
+        Some(source) => failure.because(source),
+        None => failure,
+    };
+    failure.maybe_hint(error.hint())
 }

@@ -46,7 +46,7 @@ fn line(
         Side::Source => "source",
         Side::Target => "target",
     };
-    let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    let hint = hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
     format!("{side} {place}: {error}{hint}")
 }
 
@@ -69,7 +69,7 @@ mod tests {
         };
         assert_eq!(
             problem(&problem_of),
-            "target site/base/redis:7.4.1: who are you\nhint: sign in"
+            "target site/base/redis:7.4.1: who are you\n  hint: sign in"
         );
     }
 }

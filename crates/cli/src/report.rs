@@ -1,5 +1,6 @@
 //! The end of a run that moves bytes: what is printed, and the report.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -14,6 +15,15 @@ use crate::failure::Failure;
 use crate::files;
 use crate::problem;
 
+/// What sort of run it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// A plan was applied.
+    Apply,
+    /// An artifact was copied.
+    Copy,
+}
+
 /// Ends a run: fills in how and when it ended, writes the report, prints the outcome.
 ///
 /// # Errors
@@ -21,7 +31,7 @@ use crate::problem;
 pub(crate) fn conclude(
     context: &Context,
     run: &Run,
-    verb: &str,
+    verb: Verb,
     report: Report,
     ended: Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
@@ -71,7 +81,7 @@ fn write(path: &Path, report: &Report) -> Result<(), Failure> {
 }
 
 /// Names root causes on standard error, then says the sums.
-fn tell(context: &Context, format: Format, verb: &str, report: &Report) -> Result<(), Failure> {
+fn tell(context: &Context, format: Format, verb: Verb, report: &Report) -> Result<(), Failure> {
     for failure in &report.failures {
         context
             .terminal
@@ -82,18 +92,22 @@ fn tell(context: &Context, format: Format, verb: &str, report: &Report) -> Resul
             .terminal
             .error(&format!("! {}", problem::problem(blocked)));
     }
-    match format {
-        Format::Text => context.text(&summary(verb, report)),
-        Format::Json => Ok(()),
+    match (format, verb) {
+        (Format::Text, Verb::Apply) => context.text(&summary(verb, report))?,
+        // Standard output has the copies, a line each.
+        (Format::Text, Verb::Copy) => context.terminal.say(summary(verb, report).trim_end()),
+        (Format::Json, _) => {}
     }
+    Ok(())
 }
 
-fn summary(verb: &str, report: &Report) -> String {
-    let mut out = match report.outcome {
-        RunOutcome::Succeeded => format!("{verb} complete:"),
-        RunOutcome::Failed | RunOutcome::Partial => format!("{verb} incomplete:"),
-        RunOutcome::Interrupted => format!("{verb} interrupted:"),
+fn summary(verb: Verb, report: &Report) -> String {
+    let ended = match report.outcome {
+        RunOutcome::Succeeded => "complete",
+        RunOutcome::Failed | RunOutcome::Partial => "incomplete",
+        RunOutcome::Interrupted => "interrupted",
     };
+    let mut out = format!("{verb:?} {ended}:");
     let tags = &report.tags;
     let _ = write!(out, " {}", counted(tags.written, "tag", "tags"));
     out.push_str(" written");
@@ -106,7 +120,7 @@ fn summary(verb: &str, report: &Report) -> String {
             let _ = write!(out, ", {count} {what}");
         }
     }
-    let sum = |bytes: &std::collections::BTreeMap<_, u64>| size(bytes.values().sum());
+    let sum = |bytes: &BTreeMap<_, u64>| size(bytes.values().sum());
     let bytes = &report.bytes;
     let _ = write!(
         out,
@@ -169,6 +183,6 @@ mod tests {
     fn the_sums_are_one_sentence() {
         let mut report = closed(Report::new(), Exit::Done, at(0), at(1));
         report.tags.written = 1;
-        assert!(summary("Apply", &report).starts_with("Apply complete: 1 tag written; read "));
+        assert!(summary(Verb::Apply, &report).starts_with("Apply complete: 1 tag written; read "));
     }
 }

@@ -137,6 +137,12 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Says whether a registry is known to have the referrers API.
+    pub(crate) fn has_referrers_api(&self, registry: &RegistryName) -> bool {
+        let declared = self.capabilities(registry).referrers_api;
+        declared.or(self.referrers_api.get(registry).copied()) == Some(true)
+    }
+
     /// What refers to a manifest by the referrers API; `None` where the registry has none.
     ///
     /// One question finds out whether a registry has the API; the others wait for its answer.

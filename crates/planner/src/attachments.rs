@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
+use oci::{AttachmentTag, Descriptor, Digest, Manifest, MediaKind, Tag};
 
 use crate::ask::{Answered, Ask, both};
 use crate::content::Way;
@@ -71,8 +71,8 @@ impl<'a> Attaching<'a, '_> {
                 return Ok(());
             };
             needs.tags.insert(tag.clone(), image.digest().clone());
-            needs.attachments.insert(image.digest().clone());
-            return self.with_attachments(ask, image.digest(), needs);
+            needs.known.insert(image.digest().clone(), image);
+            return self.land(ask, &image.descriptor(), needs);
         }
         let (here, there) = (
             ask.head(way.source, tag.clone()),
@@ -89,7 +89,7 @@ impl<'a> Attaching<'a, '_> {
             });
             return Ok(());
         }
-        self.recheck(ask, &here.digest, needs)
+        self.recheck(ask, &here, needs)
     }
 
     /// A fallback tag is copied byte for byte where the target has none, else its missing entries are added.
@@ -118,9 +118,9 @@ impl<'a> Attaching<'a, '_> {
             gap = both(
                 gap,
                 if lacks {
-                    self.land(ask, &entry.digest, needs)
+                    self.land(ask, entry, needs)
                 } else {
-                    self.recheck(ask, &entry.digest, needs)
+                    self.recheck(ask, entry, needs)
                 },
             );
         }
@@ -173,7 +173,7 @@ impl<'a> Attaching<'a, '_> {
             Ok(None)
         };
         let (there, by_tag) = (there?, by_tag?);
-        let has_api = there.is_some() || ask.capabilities(&way.target.registry).referrers_api == Some(true);
+        let has_api = there.is_some() || ask.has_referrers_api(&way.target.registry);
         let copied = self.copied_entries(ask, &tag, needs);
         let mut gap = Ok(());
         let mut unlisted = Vec::new();
@@ -185,9 +185,9 @@ impl<'a> Attaching<'a, '_> {
             gap = both(
                 gap,
                 if listed_there {
-                    need(way, ask, self.listings, &entry.digest, needs)
+                    self.recheck(ask, entry, needs)
                 } else {
-                    self.land(ask, &entry.digest, needs)
+                    self.land(ask, entry, needs)
                 },
             );
             if !listed_there && !copied.contains(&entry.digest) {
@@ -214,28 +214,22 @@ impl<'a> Attaching<'a, '_> {
         merged.chain(copied).collect()
     }
 
-    /// Adds an attached manifest, its content and what is attached to it.
-    fn land(&self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
-        needs.attachments.insert(digest.clone());
-        self.with_attachments(ask, digest, needs)
+    /// Adds an attached manifest and its content; what is attached to those follows.
+    fn land(&self, ask: &mut Ask<'a>, entry: &Descriptor, needs: &mut Needs<'a>) -> Answered<()> {
+        needs.attachments.insert(entry.digest.clone());
+        self.way.need(ask, &entry.digest, entry.media_type.kind(), needs)
     }
 
-    /// Looks behind an attachment that stands at the target: at what is attached to it and, where `check` says so,
-    /// at its content.
-    fn recheck(&self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
-        let at_source = match self.way.mirror.check {
-            Check::Tags => false,
-            Check::Manifests | Check::Blobs => ask.manifest(self.way.source, digest)?.is_some(),
-        };
-        if at_source {
-            return self.with_attachments(ask, digest, needs);
+    /// Looks behind an attachment that stands at the target: at what is attached to it and to the manifests below it
+    /// and, where `check` says so, at its content.
+    fn recheck(&self, ask: &mut Ask<'a>, entry: &Descriptor, needs: &mut Needs<'a>) -> Answered<()> {
+        let kind = entry.media_type.kind();
+        let deep = self.way.mirror.check > Check::Tags || kind == MediaKind::Index;
+        if deep && ask.manifest(self.way.source, &entry.digest)?.is_some() {
+            return self.way.need(ask, &entry.digest, kind, needs);
         }
-        need(self.way, ask, self.listings, digest, needs)
-    }
-
-    fn with_attachments(&self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
-        let gap = self.way.need(ask, digest, needs);
-        both(gap, need(self.way, ask, self.listings, digest, needs))
+        needs.content.insert(entry.digest.clone());
+        Ok(())
     }
 
     fn merge(&self, tag: &Tag, entries: &[&Descriptor], needs: &mut Needs<'a>) {

@@ -1,6 +1,6 @@
 //! The content of a root: the manifest, its children and all their blobs.
 
-use oci::{Descriptor, Digest, Manifest};
+use oci::{Descriptor, Digest, Manifest, MediaKind};
 
 use crate::ask::{Answered, Ask, Gap, both};
 use crate::spec::{Check, ForeignLayers, Mirror};
@@ -46,24 +46,32 @@ impl<'a> Way<'a> {
 
     /// Adds a manifest with all it names, as far as the target lacks it.
     ///
-    /// What stands there already proves what it names, as far as `check` says.
-    pub(crate) fn need(self, ask: &mut Ask<'a>, digest: &Digest, needs: &mut Needs<'a>) -> Answered<()> {
-        self.need_at(ask, digest, needs, 0)
+    /// What stands there already proves what it names, as far as `check` says. It does not prove what is attached: an
+    /// index is read even so, for the manifests below it.
+    pub(crate) fn need(
+        self,
+        ask: &mut Ask<'a>,
+        digest: &Digest,
+        kind: MediaKind,
+        needs: &mut Needs<'a>,
+    ) -> Answered<()> {
+        self.need_at(ask, digest, kind, needs, 0)
     }
 
     fn need_at(
         self,
         ask: &mut Ask<'a>,
         digest: &Digest,
+        kind: MediaKind,
         needs: &mut Needs<'a>,
         depth: usize,
     ) -> Answered<()> {
-        if needs.manifests.contains_key(digest) {
+        if !needs.content.insert(digest.clone()) {
             return Ok(());
         }
-        needs.content.insert(digest.clone());
         let stands = self.stands(ask, digest);
-        if self.mirror.check == Check::Tags && matches!(stands, Ok(true)) {
+        let trusted = self.mirror.check == Check::Tags && matches!(stands, Ok(true));
+        if trusted && kind != MediaKind::Index {
             return Ok(());
         }
         let manifest = self.read(ask, digest);
@@ -74,11 +82,15 @@ impl<'a> Way<'a> {
             return Err(self.source_problem(ProblemKind::Policy, error));
         }
         let mut gap = Ok(());
-        needs.manifests.entry(digest.clone()).or_default().put = put;
-        needs.known.insert(digest.clone(), manifest);
         for child in manifest.children() {
-            gap = both(gap, self.need_at(ask, &child.digest, needs, depth + 1));
+            let kind = child.media_type.kind();
+            gap = both(gap, self.need_at(ask, &child.digest, kind, needs, depth + 1));
         }
+        if trusted {
+            return gap;
+        }
+        needs.manifests.entry(digest.clone()).or_default().put |= put;
+        needs.known.insert(digest.clone(), manifest);
         if put || self.mirror.check == Check::Blobs {
             gap = both(gap, self.need_blobs(ask, manifest, needs));
         }

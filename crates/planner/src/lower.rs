@@ -9,7 +9,7 @@ use crate::fold::{Draft, Drafts, Item, Wish};
 use crate::plan::{Op, OpKind, OpPlace};
 use crate::seeds::{MountAfter, Mounting, Seeds};
 use crate::want::{TagRole, TagWant, Wait, Wanted};
-use crate::{Creation, Place};
+use crate::{Creation, Place, RegistryName};
 
 /// A stream is fanned out to at most so many places per read.
 const PLACES_PER_READ: usize = 16;
@@ -37,9 +37,10 @@ pub(crate) fn lower(ask: &Ask<'_>, wanted: &Wanted<'_>, seeds: &Seeds, ranked: &
     };
     lowering.repositories();
     lowering.uploads();
-    lowering.mounts(|mounting| !matches!(mounting.after, MountAfter::Manifest(..)));
+    let mut mounts = mounts(seeds);
+    lowering.mounts(mounts.remove(&None).unwrap_or_default());
     for digest in ranked {
-        lowering.manifest(digest);
+        lowering.manifest(digest, &mut mounts);
     }
     lowering.tags(TagRole::Attachment);
     lowering.merges();
@@ -86,6 +87,27 @@ fn blob_sources<'w>(wanted: &'w Wanted<'_>) -> HashMap<&'w Digest, &'w Place> {
     sources
 }
 
+/// Mounts by blob.
+type Mounts<'l> = BTreeMap<&'l Digest, Vec<(&'l Place, &'l Mounting)>>;
+
+/// Mounts by the manifest and the place that they wait for.
+type MountsAfter<'l> = BTreeMap<Option<(&'l Digest, &'l Place)>, Mounts<'l>>;
+
+fn mounts(seeds: &Seeds) -> MountsAfter<'_> {
+    let mut mounts = MountsAfter::new();
+    for (blob, places) in &seeds.mounts {
+        for (place, mounting) in places {
+            let seed = match &mounting.after {
+                MountAfter::Manifest(digest, seed) => Some((digest, seed)),
+                MountAfter::Nothing | MountAfter::Upload(_) => None,
+            };
+            let mounts = mounts.entry(seed).or_default();
+            mounts.entry(blob).or_default().push((place, mounting));
+        }
+    }
+    mounts
+}
+
 /// The manifests that must stand before `manifest`: its children and its subject.
 fn below(manifest: &Manifest) -> impl Iterator<Item = &Digest> {
     manifest
@@ -108,23 +130,23 @@ struct Lowering<'a, 'l> {
     drafts: Drafts,
 }
 
-impl Lowering<'_, '_> {
+impl<'l> Lowering<'_, 'l> {
     fn repositories(&mut self) {
         let manifests = self.wanted.manifests.keys().map(|(_, place)| place);
         let tags = self.wanted.tags.keys().map(|(place, _)| place);
         let merges = self.wanted.merges.keys().map(|(place, _)| place);
         let places: BTreeSet<&Place> = manifests.chain(tags).chain(merges).collect();
+        let mut wishes: BTreeMap<&RegistryName, Vec<Wish>> = BTreeMap::new();
         for place in places {
             let called = self.ask.capabilities(&place.registry).creation == Creation::Call;
             if called && self.wanted.absent.contains(place) {
-                let draft = draft(OpKind::CreateRepository, "the repository does not exist");
-                let wish = Wish {
-                    at: at(place),
-                    after: BTreeSet::new(),
-                    after_end: BTreeSet::new(),
-                };
-                self.drafts.fold(&Item::Create, &draft, vec![wish], 1);
+                wishes.entry(&place.registry).or_default().push(self.wish(place));
             }
+        }
+        // One op for a registry: what goes to several new repositories waits for one op, and so stays one op itself.
+        for wishes in wishes.into_values() {
+            let draft = draft(OpKind::CreateRepository, "the repository does not exist");
+            self.drafts.fold(&Item::Create, &draft, wishes, usize::MAX);
         }
     }
 
@@ -151,13 +173,8 @@ impl Lowering<'_, '_> {
         }
     }
 
-    /// Adds the mounts that `now` admits.
-    fn mounts(&mut self, now: impl Fn(&Mounting) -> bool) {
-        for (blob, places) in &self.seeds.mounts {
-            let places: Vec<_> = places.iter().filter(|(_, mounting)| now(mounting)).collect();
-            if places.is_empty() {
-                continue;
-            }
+    fn mounts(&mut self, mounts: Mounts<'_>) {
+        for (blob, places) in mounts {
             let from = self.sources.get(blob).map(|&source| source.clone());
             let reason = "stands in another repository of the registry";
             let draft = Draft {
@@ -186,40 +203,39 @@ impl Lowering<'_, '_> {
     }
 
     /// Puts a manifest by digest: first where others mount what it names, then those mounts, then elsewhere.
-    fn manifest(&mut self, digest: &Digest) {
-        let places: Vec<Place> = self
-            .places
-            .get(digest)
-            .into_iter()
-            .flatten()
-            .filter(|place| !self.carried(&(digest.clone(), Place::clone(place))))
-            .map(|place| (*place).clone())
-            .collect();
-        let (seeds, others): (Vec<Place>, Vec<Place>) = places
-            .into_iter()
-            .partition(|place| self.seeds.committed.contains(&(digest.clone(), place.clone())));
-        for place in seeds {
-            // Alone in its op, so that who waits for it at this registry waits for this place only.
-            self.put(digest, &[place]);
+    ///
+    /// A place where others mount from may mount from an earlier one itself: one place of each registry at a time.
+    fn manifest(&mut self, digest: &'l Digest, mounts: &mut MountsAfter<'l>) {
+        let places = self.places.get(digest).into_iter().flatten().copied();
+        let key = |place: &Place| (digest.clone(), place.clone());
+        let (mut seeds, others): (Vec<&'l Place>, Vec<_>) = places
+            .filter(|place| !self.carried(&key(place)))
+            .partition(|place| self.seeds.committed.contains(&key(place)));
+        while !seeds.is_empty() {
+            let mut registries = BTreeSet::new();
+            let (now, later): (Vec<_>, Vec<_>) = seeds
+                .into_iter()
+                .partition(|place| registries.insert(&place.registry));
+            self.put(digest, &now);
+            let mut after = Mounts::new();
+            for place in now {
+                for (blob, places) in mounts.remove(&Some((digest, place))).unwrap_or_default() {
+                    after.entry(blob).or_default().extend(places);
+                }
+            }
+            self.mounts(after);
+            seeds = later;
         }
-        self.mounts_after(digest);
         self.put(digest, &others);
     }
 
-    fn mounts_after(&mut self, digest: &Digest) {
-        if !self.seeds.committed.iter().any(|(seed, _)| seed == digest) {
-            return;
-        }
-        self.mounts(|mounting| matches!(&mounting.after, MountAfter::Manifest(seed, _) if seed == digest));
-    }
-
-    fn put(&mut self, digest: &Digest, places: &[Place]) {
+    fn put(&mut self, digest: &Digest, places: &[&Place]) {
         if places.is_empty() {
             return;
         }
         let wants = places
             .iter()
-            .filter_map(|place| self.wanted.manifests.get(&(digest.clone(), place.clone())));
+            .filter_map(|place| self.wanted.manifests.get(&(digest.clone(), Place::clone(place))));
         let sources: BTreeSet<&Place> = wants.map(|want| &want.source).collect();
         let from = self
             .wanted

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci::{Digest, ManifestReference, Tag};
+use oci::{Digest, ManifestReference, MediaKind, Tag};
 
 use crate::ask::{Answered, Ask, Gap, both};
 use crate::attachments::{self, Listings};
@@ -343,14 +343,14 @@ impl<'a> Walk<'a, '_> {
     ) -> Answered<()> {
         let mut gap = Ok(());
         if !unchanged || way.mirror.check > Check::Tags {
-            gap = way.need(self.ask, digest, needs);
+            gap = way.need(self.ask, digest, MediaKind::Index, needs);
         }
         if way.mirror.referrers == Referrers::None {
             return gap;
         }
-        let mut subjects = needs.content.clone();
-        subjects.insert(digest.clone());
-        for subject in subjects {
+        needs.content.insert(digest.clone());
+        // What is attached has content of its own, to which more is attached.
+        while let Some(subject) = needs.content.difference(&needs.visited).next().cloned() {
             gap = both(gap, attachments::need(way, self.ask, listings, &subject, needs));
         }
         gap

@@ -94,7 +94,7 @@ pub(crate) struct Needs<'a> {
     pub(crate) merges: BTreeMap<Tag, MergeWant>,
     pub(crate) attachments: BTreeSet<Digest>,
     pub(crate) notes: BTreeSet<Note>,
-    /// The manifests of the root's content, whether they stand at the target or not.
+    /// The manifests of the root and of what is attached, whether they stand at the target or not.
     pub(crate) content: BTreeSet<Digest>,
     /// The manifests whose attachments were looked at.
     pub(crate) visited: BTreeSet<Digest>,

@@ -34,7 +34,7 @@ fn take(conditions: Conditions, tags: &str) -> Selection {
 }
 
 #[track_caller]
-fn assert_taken(conditions: Conditions, tags: &str, expected: &str) {
+fn assert_taken(conditions: &Conditions, tags: &str, expected: &str) {
     let taken = take(conditions.clone(), tags);
     assert_eq!(taken.tags, listing(expected), "{conditions:?} of {tags}");
     assert_eq!(taken.problems, [], "{conditions:?}");
@@ -65,7 +65,7 @@ fn globs_include_and_exclude() {
             exclude: own(exclude),
             ..Conditions::default()
         };
-        assert_taken(conditions, tags, expected);
+        assert_taken(&conditions, tags, expected);
     }
 }
 
@@ -94,7 +94,7 @@ fn expressions_match_the_whole_tag() {
             exclude_regex: own(exclude),
             ..Conditions::default()
         };
-        assert_taken(conditions, tags, expected);
+        assert_taken(&conditions, tags, expected);
     }
 }
 
@@ -144,7 +144,7 @@ fn ranges_take_versions_and_drop_what_is_none() {
             prerelease,
             ..Conditions::default()
         };
-        assert_taken(conditions, tags, expected);
+        assert_taken(&conditions, tags, expected);
     }
 }
 
@@ -194,7 +194,7 @@ fn latest_takes_the_newest_versions_and_all_spellings_of_each() {
             prerelease,
             ..Conditions::default()
         };
-        assert_taken(conditions, tags, expected);
+        assert_taken(&conditions, tags, expected);
     }
 }
 
@@ -230,7 +230,7 @@ fn a_version_group_is_what_ranges_and_latest_read() {
             prerelease,
             ..Conditions::default()
         };
-        assert_taken(conditions, tags, expected);
+        assert_taken(&conditions, tags, expected);
     }
     let both = own(&["(?<version>.+)-alpine", r"v(?<version>.+)"]);
     let conditions = Conditions {
@@ -239,7 +239,7 @@ fn a_version_group_is_what_ranges_and_latest_read() {
         ..Conditions::default()
     };
     assert_taken(
-        conditions,
+        &conditions,
         "v1.0 v2.0 2.1-alpine 1.1-alpine 3.0",
         "v2.0 2.1-alpine",
     );
@@ -257,7 +257,7 @@ fn all_conditions_of_a_set_must_hold() {
         ..Conditions::default()
     };
     assert_taken(
-        conditions,
+        &conditions,
         "6.0-alpine 7.1-alpine 7.2-alpine 7.3-alpine 7.4-alpine 8.0-alpine 7.5",
         "7.2-alpine 7.4-alpine",
     );
@@ -266,7 +266,7 @@ fn all_conditions_of_a_set_must_hold() {
         include: own(&["3.*"]),
         ..Conditions::default()
     };
-    assert_taken(listed, "3.19 3.20 latest", "3.19");
+    assert_taken(&listed, "3.19 3.20 latest", "3.19");
 }
 
 #[test]
@@ -357,12 +357,12 @@ fn no_set_takes_every_tag_but_attachments() {
         regex: own(&[".*"]),
         ..Conditions::default()
     };
-    assert_taken(every, &tags, &format!("1.0 latest {near}"));
+    assert_taken(&every, &tags, &format!("1.0 latest {near}"));
     let listed = Conditions {
         list: Some(listing(&attachments)),
         ..Conditions::default()
     };
-    assert_taken(listed, &tags, "");
+    assert_taken(&listed, &tags, "");
     let only_attachments = select(&[], &listing(&attachments));
     assert_eq!(only_attachments.problems.len(), 1);
 }
@@ -407,5 +407,5 @@ fn ten_thousand_tags_are_selected() {
     let selection = select(&[set(conditions)], &tags);
     assert_eq!(selection.tags.len(), 5_000);
     assert!(selection.tags.contains(&tag("9.99.9-alpine")));
-    assert!(!selection.tags.contains(&tag("9.49.9-alpine")));
+    assert!(!selection.tags.contains(&tag("9.4.9-alpine")));
 }

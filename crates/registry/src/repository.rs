@@ -112,6 +112,14 @@ pub struct UploadSession {
     pub(crate) location: Url,
 }
 
+impl UploadSession {
+    /// Makes a session of where its next request goes, for registries that are implemented elsewhere.
+    #[must_use]
+    pub fn new(location: Url) -> Self {
+        Self { location }
+    }
+}
+
 impl fmt::Debug for UploadSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UploadSession({})", self.location.path())

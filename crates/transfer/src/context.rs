@@ -14,6 +14,9 @@ use crate::fault::Fault;
 use crate::manifests::Manifests;
 use crate::{Connected, Connections};
 
+/// Held across requests, so that they are one change.
+type Lock = Arc<tokio::sync::Mutex<()>>;
+
 /// What every worker shares: the registries, what was read, and what is counted.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -24,7 +27,7 @@ pub(crate) struct Context {
     pub(crate) patience: Duration,
     connected: BTreeMap<RegistryName, Connected>,
     manifests: Manifests,
-    merging: Mutex<HashMap<(Place, Tag), Arc<tokio::sync::Mutex<()>>>>,
+    merging: Mutex<HashMap<(Place, Tag), Lock>>,
 }
 
 impl Context {
@@ -78,7 +81,7 @@ impl Context {
     }
 
     /// Returns what is held while a tag's index is read, changed and written back.
-    pub(crate) fn merging(&self, place: &Place, tag: &Tag) -> Arc<tokio::sync::Mutex<()>> {
+    pub(crate) fn merging(&self, place: &Place, tag: &Tag) -> Lock {
         let mut merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(merging.entry((place.clone(), tag.clone())).or_default())
     }

@@ -278,15 +278,7 @@ impl<'a> Dispatcher<'a> {
 
     fn tick(&mut self) {
         match self.timers.pop_first() {
-            Some((_, Timer::Gathered { op, gathering })) => {
-                if self
-                    .gathering
-                    .get(&op)
-                    .is_some_and(|gather| gather.id == gathering)
-                {
-                    self.release(op);
-                }
-            }
+            Some((_, Timer::Gathered { op, gathering })) => self.release_if(op, gathering),
             Some((_, Timer::Opened(read))) => self.launch(read),
             Some((_, Timer::Rested(node))) => self.rested(node),
             Some((_, Timer::Grace)) => self.abandon = true,

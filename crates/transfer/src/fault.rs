@@ -14,10 +14,10 @@ pub(crate) struct Fault {
     pub(crate) tag: Option<Tag>,
     pub(crate) kind: ProblemKind,
     /// The whole story.
-    pub(crate) error: String,
+    pub(crate) error: Box<str>,
     /// Its last word: what two failures with one cause have in common.
-    pub(crate) fact: String,
-    pub(crate) hint: Option<String>,
+    pub(crate) fact: Box<str>,
+    pub(crate) hint: Option<Box<str>>,
     pub(crate) contact: Contact,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Contact {
 }
 
 impl Fault {
-    pub(crate) fn new(side: Side, place: &Place, kind: ProblemKind, error: impl Into<String>) -> Self {
+    pub(crate) fn new(side: Side, place: &Place, kind: ProblemKind, error: impl Into<Box<str>>) -> Self {
         let error = error.into();
         Self {
             side,
@@ -57,8 +57,8 @@ impl Fault {
 
     pub(crate) fn of(side: Side, place: &Place, error: &Error) -> Self {
         Self {
-            hint: error.hint().map(ToOwned::to_owned),
-            fact: last_word(error),
+            hint: error.hint().map(Into::into),
+            fact: last_word(error).into(),
             contact: contact(error),
             ..Self::new(side, place, kind(error.kind()), story(error))
         }
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn the_whole_chain_is_told_once() {
         let fault = Fault::target(&place(), &refused());
-        assert_eq!(fault.error, "list tags of site/base/alpine: connection refused");
-        assert_eq!(fault.fact, "connection refused");
+        assert_eq!(&*fault.error, "list tags of site/base/alpine: connection refused");
+        assert_eq!(&*fault.fact, "connection refused");
     }
 
     #[test]

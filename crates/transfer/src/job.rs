@@ -229,7 +229,7 @@ fn stale(place: &Place, tag: &Tag, found: Option<&Digest>, expect: &Expect) -> F
     let text = format!("tag {tag} of {place} {found}; when the plan was made {seen}");
     let fault = Fault::new(Side::Target, place, ProblemKind::Stale, text);
     Fault {
-        hint: Some("make a new plan".to_owned()),
+        hint: Some("make a new plan".into()),
         ..fault
     }
 }

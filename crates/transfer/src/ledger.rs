@@ -81,7 +81,7 @@ impl Ledger {
             side: fault.side,
             kind: fault.kind,
             tag: fault.tag.clone(),
-            fact: fault.fact.clone(),
+            fact: fault.fact.to_string(),
         };
         let causes = &mut self.causes;
         *self.known.entry(key).or_insert_with(|| {
@@ -139,8 +139,8 @@ fn failure(op: &OpId, fault: &Fault) -> Failure {
         tag: fault.tag.clone(),
         side: fault.side,
         kind: fault.kind,
-        error: fault.error.clone(),
-        hint: fault.hint.clone(),
+        error: fault.error.to_string(),
+        hint: fault.hint.as_deref().map(ToOwned::to_owned),
         affected: 0,
     }
 }

@@ -30,6 +30,9 @@ struct Index<'a> {
 
 /// Makes sure that `entries` are listed as referring to `subject`: by the registry itself, or under `tag`.
 ///
+/// A tag that stands there is completed whatever the registry lists: clients read it. None is made where the registry
+/// lists everything.
+///
 /// No registry offers to change a tag only if it stands where it was read, so what was written is read back, and
 /// written again where somebody else's write took our entries away.
 pub(crate) async fn merge(
@@ -52,6 +55,13 @@ pub(crate) async fn merge(
     }
     for attempt in 0..=ATTEMPTS {
         let standing = repository.get_manifest(&reference).await.map_err(failed)?;
+        if standing.is_none()
+            && listed(repository.as_ref(), subject, entries)
+                .await
+                .map_err(failed)?
+        {
+            return Ok(Landing::AlreadyDone);
+        }
         let present = present(place, tag, standing.as_ref())?;
         let union = union(present, entries);
         match (union.len() == present.len(), attempt) {

@@ -126,6 +126,17 @@ impl Dispatcher<'_> {
         }
     }
 
+    /// Ends a gathering whose time is up, unless it is over already.
+    pub(crate) fn release_if(&mut self, op: usize, gathering: u64) {
+        if self
+            .gathering
+            .get(&op)
+            .is_some_and(|gather| gather.id == gathering)
+        {
+            self.release(op);
+        }
+    }
+
     /// Makes reads of the places that have gathered.
     pub(crate) fn release(&mut self, op: usize) {
         let Some(gather) = self.gathering.remove(&op) else {
@@ -400,7 +411,7 @@ impl Dispatcher<'_> {
         self.events.send(Event::UploadRetried {
             op,
             place,
-            error: fault.error.clone(),
+            error: fault.error.to_string(),
         });
         self.nodes[node].stage = Stage::Resting;
         self.await_again(node);

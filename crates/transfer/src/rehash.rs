@@ -86,8 +86,8 @@ fn problem(fault: Fault) -> Problem {
         tag: fault.tag,
         side: fault.side,
         kind: fault.kind,
-        error: fault.error,
-        hint: fault.hint,
+        error: fault.error.into(),
+        hint: fault.hint.map(Into::into),
         tags: 0,
     }
 }

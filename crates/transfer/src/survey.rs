@@ -158,8 +158,8 @@ impl Inquiry<'_> {
             tag: tag(question).cloned(),
             side: self.sides.of_place(place),
             kind: fault.kind,
-            error: fault.error.clone(),
-            hint: fault.hint.clone(),
+            error: fault.error.to_string(),
+            hint: fault.hint.as_deref().map(ToOwned::to_owned),
             tags: 0,
         }
     }
@@ -172,7 +172,7 @@ impl Inquiry<'_> {
             side: self.sides.of_registry(&self.registry),
             kind: fault.kind,
             error,
-            hint: fault.hint.clone(),
+            hint: fault.hint.as_deref().map(ToOwned::to_owned),
             tags: 0,
         };
         self.down.insert(problem).clone()

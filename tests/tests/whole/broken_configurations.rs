@@ -195,16 +195,19 @@ async fn validate_says_the_same_offline() {
     }
 }
 
-#[tokio::test]
-async fn a_hint_follows_where_there_is_something_to_do() {
-    let sandbox = Sandbox::new();
-    sandbox.write("transship.yaml", &broken(&CASES[0]));
-    let output = sandbox.run(&["validate"]).await.expect(65);
-    let hint = output
-        .stderr
-        .lines()
-        .any(|line| line.contains("hint:") || line.contains("help:"));
-    assert!(hint, "{}", output.stderr);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_mistake_has_a_hint_what_to_do() {
+    let mut without = Vec::new();
+    for case in &CASES {
+        let sandbox = Sandbox::new();
+        sandbox.write("transship.yaml", &broken(case));
+        let output = sandbox.run(&["plan"]).await.expect(65);
+        let hint = ["did you mean", "help:", "hint:"]
+            .iter()
+            .any(|word| output.stderr.contains(word));
+        without.extend((!hint).then_some(case.by));
+    }
+    assert_eq!(without, Vec::<&str>::new());
 }
 
 #[tokio::test]

@@ -55,14 +55,15 @@ async fn many_repositories_travel_through_a_layout_to_another_registry() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_layout_that_was_written_is_one_to_skopeo() {
+    // An image of OCI media types: skopeo finds no others in a layout.
     let family = site::family();
-    let Some(site) = filled(&family[..1]).await else {
+    let Some(site) = filled(&family[2..]).await else {
         return;
     };
     let usb = site.sandbox.path("usb");
-    let reference = format!("oci:{}:kept/base:v1", usb.display());
+    let reference = format!("oci:{}:kept/tool:v2", usb.display());
     let there = skopeo(&["inspect", "--raw", &reference]).await;
-    let wanted = skopeo_raw(site.source.registry.host(), "team/base", "v1").await;
+    let wanted = skopeo_raw(site.source.registry.host(), "team/tool", "v2").await;
     assert_eq!(there, wanted);
 }
 

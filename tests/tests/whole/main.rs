@@ -15,6 +15,7 @@ mod real_registries;
 mod references;
 mod report;
 mod selection;
+mod signals;
 mod signing_in;
 mod site;
 mod staleness;

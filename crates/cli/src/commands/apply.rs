@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::Input;
 use crate::prompt;
-use crate::report;
+use crate::report::{self, Verb};
 use crate::saved_plan;
 use crate::survey;
 
@@ -31,7 +31,7 @@ pub(crate) async fn run(context: &Context, arguments: &Apply) -> Result<Exit, Fa
         Some(plan) => saved(context, arguments, plan, &mut done).await,
         None => fresh(context, arguments, &mut done).await,
     };
-    report::conclude(context, &arguments.run, "Apply", done, ended)
+    report::conclude(context, &arguments.run, Verb::Apply, done, ended)
 }
 
 async fn saved(

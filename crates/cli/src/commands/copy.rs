@@ -13,7 +13,7 @@ use crate::execution;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
-use crate::report;
+use crate::report::{self, Verb};
 use crate::survey;
 
 /// Copies one artifact with its attachments to one or many places.
@@ -24,7 +24,7 @@ pub(crate) async fn run(context: &Context, arguments: &Copy) -> Result<Exit, Fai
     refuse_what_is_not_there(arguments)?;
     let mut done = Report::new();
     let ended = copy(context, arguments, &mut done).await;
-    report::conclude(context, &arguments.run, "Copy", done, ended)
+    report::conclude(context, &arguments.run, Verb::Copy, done, ended)
 }
 
 fn refuse_what_is_not_there(arguments: &Copy) -> Result<(), Failure> {

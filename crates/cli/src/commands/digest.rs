@@ -23,7 +23,7 @@ pub(crate) async fn run(context: &Context, arguments: &Digest) -> Result<Exit, F
     let descriptor = context
         .unless_interrupted(repository.head_manifest(&manifest))
         .await?
-        .map_err(|error| connect::asked(format!("look up `{text}`"), &error))?
+        .map_err(|error| connect::answered(&error))?
         .ok_or_else(|| Failure::failed(format!("there is no `{text}`")))?;
     match arguments.format {
         Format::Text => context.text(&format!("{}\n", descriptor.digest))?,

@@ -27,7 +27,7 @@ pub(crate) async fn run(context: &Context, arguments: &Tags) -> Result<Exit, Fai
     let tags = context
         .unless_interrupted(listing.tags())
         .await?
-        .map_err(|error| connect::asked(format!("list the tags of {place}"), &error))?
+        .map_err(|error| connect::answered(&error))?
         .ok_or_else(|| Failure::failed(format!("there is no repository {place}")))?;
     match arguments.format {
         Format::Text => context.text(&tags.iter().map(|tag| format!("{tag}\n")).collect::<String>())?,

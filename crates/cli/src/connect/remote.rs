@@ -3,13 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use http::{HeaderMap, Method};
 use oci::Host;
 use planner::RegistryName;
 use planner::config::{Resolved, Tls};
 use provider::{Class, GenericProvider};
-use registry::credentials::Anonymous;
-use registry::{Client, ClientSettings, CredentialSource, ErrorKind, HttpTransport, TlsSettings};
+use registry::{
+    Client, ClientSettings, HttpTransport, Reach, Request, RequestBody, TlsSettings, Transport,
+    TransportErrorKind,
+};
 use transfer::Connected;
+use url::Url;
 
 use super::manner::{Flags, Manner};
 use super::{CONCURRENCY, sign_in};
@@ -51,7 +55,8 @@ pub(super) async fn reach(
     let credentials = sign_in::sources(name, &host, resolved.connection.auth.as_ref(), manner)?;
     let settings = settings(&host, resolved, manner, wire);
     let concurrency = settings.concurrency;
-    let client = client(settings, &tls, wire, Arc::clone(&credentials))?;
+    let transport = Arc::new(transport(&host, &tls, wire)?);
+    let client = Client::new(settings, transport, Arc::clone(&credentials));
     let provider = GenericProvider::of_class(name.to_string(), credentials, Class::of(&host));
     Ok(Connected {
         registry: Arc::new(client),
@@ -81,16 +86,29 @@ async fn settled(wire: Wire, host: &Host, tls: &TlsSettings) -> Result<Wire, Fai
     if wire != Wire::Whatever {
         return Ok(wire);
     }
-    let settings = ClientSettings {
-        retries: 0,
-        ..ClientSettings::new(host.clone())
-    };
-    let nobody = Arc::new(Anonymous);
-    let probe = client(settings, tls, Wire::Unverified, nobody)?;
-    match probe.ping().await {
-        Err(error) if error.kind() == ErrorKind::Network => Ok(Wire::Plain),
-        // A refusal was read over TLS as well.
-        Ok(()) | Err(_) => Ok(Wire::Unverified),
+    let url = Url::parse(&format!("https://{host}/v2/"))
+        .map_err(|error| Failure::usage(format!("`{host}` is no host")).because(&error))?;
+    let transport = transport(host, tls, Wire::Unverified)?;
+    // Whatever is answered, it was read over TLS. A registry that is only slow is not asked without it.
+    match transport.send(question(url)).await {
+        Err(error) if speaks_no_tls(error.kind()) => Ok(Wire::Plain),
+        Ok(_) | Err(_) => Ok(Wire::Unverified),
+    }
+}
+
+fn speaks_no_tls(kind: TransportErrorKind) -> bool {
+    use TransportErrorKind::{Decode, Interrupted, Refused, Tls};
+    matches!(kind, Decode | Interrupted | Refused | Tls)
+}
+
+fn question(url: Url) -> Request {
+    let (method, headers) = (Method::GET, HeaderMap::new());
+    Request {
+        method,
+        url,
+        headers,
+        body: RequestBody::Empty,
+        reach: Reach::Registry,
     }
 }
 
@@ -113,20 +131,14 @@ fn settings(host: &Host, resolved: &Resolved, manner: &Manner, wire: Wire) -> Cl
     }
 }
 
-fn client(
-    settings: ClientSettings,
-    tls: &TlsSettings,
-    wire: Wire,
-    credentials: Arc<dyn CredentialSource>,
-) -> Result<Client, Failure> {
+fn transport(host: &Host, tls: &TlsSettings, wire: Wire) -> Result<HttpTransport, Failure> {
     let insecure_skip_verify = matches!(wire, Wire::Unverified | Wire::Whatever);
     let tls = TlsSettings {
         insecure_skip_verify,
         ..tls.clone()
     };
-    let transport = HttpTransport::new(&tls, settings.user_agent.clone())
-        .map_err(|error| Failure::refused(format!("set TLS up for {}", settings.host)).because(&error))?;
-    Ok(Client::new(settings, Arc::new(transport), credentials))
+    HttpTransport::new(&tls, ClientSettings::new(host.clone()).user_agent)
+        .map_err(|error| Failure::refused(format!("set TLS up for {host}")).because(&error))
 }
 
 fn tls(written: Option<&Tls>, refuse: &dyn Fn() -> Failure) -> Result<TlsSettings, Failure> {
@@ -161,12 +173,12 @@ mod tests {
 
     use super::*;
 
-    fn of(host: &str, connection: Connection, flags: Option<Flags>) -> Wire {
+    fn of(host: &str, connection: Connection, flags: Option<&Flags>) -> Wire {
         let resolved = Resolved {
             connection,
             bandwidth: None,
         };
-        wire(&host.parse().unwrap(), &resolved, flags.as_ref())
+        wire(&host.parse().unwrap(), &resolved, flags)
     }
 
     #[test]
@@ -188,13 +200,13 @@ mod tests {
     fn without_a_configuration_this_machine_is_tried() {
         for host in ["localhost:5000", "127.0.0.1:5000", "[::1]:5000"] {
             assert_eq!(
-                of(host, Connection::default(), Some(Flags::default())),
+                of(host, Connection::default(), Some(&Flags::default())),
                 Wire::Whatever,
                 "{host}"
             );
         }
         assert_eq!(
-            of("site.example", Connection::default(), Some(Flags::default())),
+            of("site.example", Connection::default(), Some(&Flags::default())),
             Wire::Verified
         );
     }
@@ -206,7 +218,7 @@ mod tests {
             ..Flags::default()
         };
         assert_eq!(
-            of("site.example", Connection::default(), Some(flags)),
+            of("site.example", Connection::default(), Some(&flags)),
             Wire::Whatever
         );
         let flags = Flags {
@@ -214,7 +226,7 @@ mod tests {
             ..Flags::default()
         };
         assert_eq!(
-            of("localhost:5000", Connection::default(), Some(flags)),
+            of("localhost:5000", Connection::default(), Some(&flags)),
             Wire::Verified
         );
     }

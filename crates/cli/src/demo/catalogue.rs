@@ -51,14 +51,16 @@ pub(super) struct Push {
 
 /// Makes all of it.
 pub(super) fn samples() -> Vec<Sample> {
-    vec![redis(), nginx(), api()]
+    let base = ARCHITECTURES.map(|architecture| noise(&format!("base {architecture}"), BASE));
+    vec![redis(&base), nginx(&base), api(&base)]
 }
 
-fn redis() -> Sample {
-    let signed = release(Family::Oci, 10, 13);
+fn redis(base: &[Bytes; 2]) -> Sample {
+    let line = Line::new(Family::Oci, "redis", base);
+    let signed = line.release("7.4.1");
     let mut pushes = vec![
-        push("7.2.4", release(Family::Oci, 10, 11), false),
-        push("7.2.6", release(Family::Oci, 10, 12), true),
+        push("7.2.4", line.release("7.2.4"), false),
+        push("7.2.6", line.release("7.2.6"), true),
         push("7.4.1", signed.clone(), true),
     ];
     pushes.extend(attachments(signed.root()));
@@ -69,13 +71,14 @@ fn redis() -> Sample {
     }
 }
 
-fn nginx() -> Sample {
-    let stable = release(Family::Docker, 20, 22);
+fn nginx(base: &[Bytes; 2]) -> Sample {
+    let line = Line::new(Family::Docker, "nginx", base);
+    let stable = line.release("1.27.1");
     let pushes = vec![
-        push("1.26.2", release(Family::Docker, 20, 21), false),
+        push("1.26.2", line.release("1.26.2"), false),
         push("1.27.1", stable.clone(), true),
         push("1.27-bookworm", stable, true),
-        push("1.27.2", release(Family::Docker, 20, 23), true),
+        push("1.27.2", line.release("1.27.2"), true),
     ];
     Sample {
         repository: "library/nginx",
@@ -84,10 +87,11 @@ fn nginx() -> Sample {
     }
 }
 
-fn api() -> Sample {
+fn api(base: &[Bytes; 2]) -> Sample {
+    let line = Line::new(Family::Oci, "api", base);
     let pushes = vec![
-        push("2.0.0", release(Family::Oci, 30, 31), true),
-        push("2.1.0-rc.1", release(Family::Oci, 30, 32), false),
+        push("2.0.0", line.release("2.0.0"), true),
+        push("2.1.0-rc.1", line.release("2.1.0-rc.1"), false),
     ];
     Sample {
         repository: "team/api",
@@ -122,18 +126,35 @@ fn push(tag: &str, artifact: Artifact, wanted: bool) -> Push {
     }
 }
 
-/// Makes an index of two platforms: the base that all repositories share, a runtime, and a layer of its own.
-fn release(family: Family, runtime: u64, version: u64) -> Artifact {
-    let platform = |n: usize| {
-        let seed = |part: u64| part * 10 + n as u64;
-        let layers: [Bytes; 3] = [
-            noise(seed(1), BASE),
-            noise(seed(runtime), RUNTIME),
-            noise(seed(version), VERSION),
-        ];
-        (ARCHITECTURES[n], image::image(family, ARCHITECTURES[n], &layers))
-    };
-    image::index(family, vec![platform(0), platform(1)])
+/// The releases of one repository, and the layers that they share by platform.
+struct Line {
+    family: Family,
+    name: &'static str,
+    shared: [[Bytes; 2]; 2],
+}
+
+impl Line {
+    fn new(family: Family, name: &'static str, base: &[Bytes; 2]) -> Self {
+        let runtime = |n: usize| noise(&format!("{name} {}", ARCHITECTURES[n]), RUNTIME);
+        Self {
+            family,
+            name,
+            shared: [0, 1].map(|n| [base[n].clone(), runtime(n)]),
+        }
+    }
+
+    /// Makes an index of two platforms: the shared layers and one of its own.
+    fn release(&self, version: &str) -> Artifact {
+        let platform = |n: usize| {
+            let own = noise(&format!("{} {version} {}", self.name, ARCHITECTURES[n]), VERSION);
+            let layers = [self.shared[n].as_slice(), &[own]].concat();
+            (
+                ARCHITECTURES[n],
+                image::image(self.family, ARCHITECTURES[n], &layers),
+            )
+        };
+        image::index(self.family, vec![platform(0), platform(1)])
+    }
 }
 
 #[cfg(test)]

@@ -59,20 +59,23 @@ impl Artifact {
     }
 }
 
-/// Makes `size` bytes that no compression or chance makes equal for two seeds.
-pub(super) fn noise(seed: u64, size: usize) -> Bytes {
+/// Makes `size` bytes that differ by label, and that no compression makes smaller.
+pub(super) fn noise(label: &str, size: usize) -> Bytes {
+    let digest = Digest::sha256(label.as_bytes());
+    let seed = digest
+        .as_bytes()
+        .first_chunk()
+        .expect("a hash is longer than that");
     // SplitMix64, <https://prng.di.unimi.it/splitmix64.c>: quick, and the same on every machine.
-    let mut state = seed.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let words = size.div_ceil(8);
-    let mut bytes: Vec<u8> = (0..words)
-        .flat_map(|_| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)).to_le_bytes()
-        })
-        .collect();
+    let mut state = u64::from_le_bytes(*seed);
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bytes.extend_from_slice(&(z ^ (z >> 31)).to_le_bytes());
+    }
     bytes.truncate(size);
     bytes.into()
 }
@@ -188,14 +191,14 @@ mod tests {
 
     #[test]
     fn noise_has_its_length_and_differs_by_seed() {
-        assert_eq!(noise(1, 13).len(), 13);
-        assert_eq!(noise(1, 64), noise(1, 64));
-        assert_ne!(noise(1, 64), noise(2, 64));
+        assert_eq!(noise("a", 13).len(), 13);
+        assert_eq!(noise("a", 64), noise("a", 64));
+        assert_ne!(noise("a", 64), noise("b", 64));
     }
 
     #[test]
     fn an_index_comes_after_the_images_it_names() {
-        let amd64 = image(Family::Docker, "amd64", &[noise(1, 10)]);
+        let amd64 = image(Family::Docker, "amd64", &[noise("a", 10)]);
         let child = amd64.root().digest().clone();
         let index = index(Family::Docker, vec![("amd64", amd64)]);
         assert_eq!(index.manifests.len(), 2);
@@ -212,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_bill_of_materials_refers_to_its_subject() {
-        let image = image(Family::Oci, "amd64", &[noise(1, 10)]);
+        let image = image(Family::Oci, "amd64", &[noise("a", 10)]);
         let bill = bill_of_materials(image.root());
         assert_eq!(
             bill.root().subject().map(|subject| &subject.digest),

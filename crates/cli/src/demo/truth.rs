@@ -8,7 +8,7 @@ use registry::{Referrers, Registry};
 
 use super::catalogue::{Push, Sample};
 use super::site::{Site, Sites, Traffic};
-use crate::connect::asked;
+use crate::connect::answered;
 use crate::failure::Failure;
 
 /// Returns how many bytes of blobs are wanted at each target.
@@ -82,7 +82,7 @@ async fn sample_stands(site: &Site, client: &dyn Registry, sample: &Sample) -> R
         let found = repository
             .head_manifest(&push.reference)
             .await
-            .map_err(|error| asked(format!("look up {name}"), &error))?;
+            .map_err(|error| answered(&error))?;
         let wanted = push.wanted.then(|| push.artifact.root().digest());
         if found.as_ref().map(|found| &found.digest) != wanted {
             return Err(Failure::failed(format!(
@@ -103,7 +103,7 @@ async fn is_listed(site: &Site, client: &dyn Registry, sample: &Sample, push: &P
         return Ok(());
     };
     let repository = client.reader(&target(sample));
-    let look_up = |error| asked(format!("list what refers to {}", subject.digest.short()), &error);
+    let look_up = |error| answered(&error);
     let listed = match repository.referrers(&subject.digest).await.map_err(look_up)? {
         Referrers::List(list) => list,
         Referrers::Unsupported => {

@@ -1,7 +1,7 @@
 //! Reading `auth`. No message here repeats a value.
 
 use super::connection::{Auth, SecretReference};
-use super::decode::{Decoder, Fields};
+use super::decode::{Decoder, Fields, placeholder};
 use super::diagnostic::Diagnostic;
 use super::yaml::Node;
 
@@ -87,7 +87,7 @@ impl Decoder<'_> {
     /// Reads a secret by where it stands. A secret that stands here itself is refused and not repeated.
     fn secret(&mut self, fields: Fields<'_>, key: &str) -> Option<SecretReference> {
         let node = fields.get(key)?;
-        if node.text().is_some() {
+        if node.text().is_some() || placeholder(node).is_some() {
             let problem = Diagnostic::new(node.span, format!("`{key}` stands in the configuration itself"));
             self.tell(problem.help(format!(
                 "name where it stands: {key}: {{ env: NAME }} or {key}: {{ file: PATH }}, and change the secret"

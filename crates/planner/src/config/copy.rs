@@ -154,6 +154,7 @@ impl OneShot {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Entry<'a> {
     None,
     Digest(&'a str),

@@ -67,9 +67,11 @@ impl Decoder<'_> {
         }
         let problem = Diagnostic::new(node.span, format!("expected {expected}, found {}", node.kind()));
         self.tell(match placeholder(node) {
-            Some(name) => problem.help(format!(
+            // A word of the user's own may be a secret; those of templates are none.
+            Some(name) if ["host", "repository", "name", "tag"].contains(&name) => problem.help(format!(
                 "YAML reads {{{name}}} as a map; quote it: \"{{{name}}}\""
             )),
+            Some(_) => problem.help("YAML reads a word in braces as a map; quote the text"),
             None => problem,
         });
     }
@@ -255,7 +257,7 @@ pub(crate) fn one_or_many(node: &Node) -> Vec<&Node> {
 }
 
 /// Returns the word of a `{word}` that YAML read as a map.
-fn placeholder(node: &Node) -> Option<&str> {
+pub(crate) fn placeholder(node: &Node) -> Option<&str> {
     match node.map()? {
         [entry] if entry.value.is_null() => Some(&entry.key),
         _ => None,

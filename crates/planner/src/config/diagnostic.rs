@@ -35,9 +35,9 @@ pub struct Diagnostic {
     /// How many characters the caret underlines.
     pub length: usize,
     /// What stands beside the caret.
-    pub label: Option<String>,
+    pub label: Option<Box<str>>,
     /// What to do.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
     /// Other places that have part in it, as line and column.
     pub also: Vec<(usize, usize)>,
 }
@@ -64,19 +64,19 @@ impl Diagnostic {
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(label.into().into_boxed_str());
         self
     }
 
     pub(crate) fn did_you_mean(mut self, name: Option<&str>) -> Self {
         if let Some(name) = name {
-            self.label = Some(format!("did you mean `{name}`?"));
+            self.label = Some(format!("did you mean `{name}`?").into_boxed_str());
         }
         self
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into_boxed_str());
         self
     }
 

@@ -1,5 +1,6 @@
 //! Excerpts of a configuration that never show a secret.
 
+use super::auth::AUTH_KEYS;
 use super::diagnostic::Span;
 use super::yaml::Node;
 
@@ -132,6 +133,15 @@ fn hide_under(node: &Node, secret: bool, masks: &mut Vec<Mask>) {
         }
     } else if let Some(entries) = node.map() {
         for entry in entries {
+            if secret && entry.value.is_null() && !AUTH_KEYS.contains(&entry.key.as_str()) {
+                // A text in braces that lacks its quotes reads as a key.
+                let Span { line, column, length } = entry.key_span;
+                masks.push(Mask {
+                    line,
+                    start: column,
+                    end: column + length,
+                });
+            }
             hide_under(
                 &entry.value,
                 secret || SECRET_KEYS.contains(&entry.key.as_str()),

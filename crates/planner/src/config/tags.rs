@@ -248,7 +248,7 @@ fn too_few(found: usize, available: usize, at_least: Option<u64>) -> Option<Sele
     })
 }
 
-fn newest<'a>(versions: BTreeMap<Version, Vec<&'a Tag>>, latest: Option<Latest>) -> BTreeSet<&'a Tag> {
+fn newest(versions: BTreeMap<Version, Vec<&Tag>>, latest: Option<Latest>) -> BTreeSet<&Tag> {
     let newest_first = versions.into_iter().rev();
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     match latest {

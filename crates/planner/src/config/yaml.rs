@@ -118,6 +118,13 @@ pub(crate) fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node
             }
         }
         builder.event(&event, span);
+        if builder.stack.len() > MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH}");
+            builder
+                .problems
+                .push(Diagnostic::new(place(span.start, 1), message));
+            return None;
+        }
         if builder.nodes > MAX_NODES {
             let message = format!("the document has more than {MAX_NODES} values, its aliases followed");
             builder
@@ -173,6 +180,7 @@ enum Content {
     List(Vec<Rc<Node>>),
     Map {
         entries: Vec<Entry>,
+        places: BTreeMap<String, Span>,
         merges: Vec<(Span, Rc<Node>)>,
         key: Option<Key>,
     },
@@ -226,6 +234,7 @@ impl Builder<'_> {
                 self.is_text(tag.as_deref(), at);
                 let content = Content::Map {
                     entries: Vec::new(),
+                    places: BTreeMap::new(),
                     merges: Vec::new(),
                     key: None,
                 };
@@ -310,24 +319,12 @@ impl Builder<'_> {
                 Value::Map(self.merged(entries, merges))
             }
         };
-        let node = if self.stack.len() + frame.depth > MAX_DEPTH {
-            self.problems
-                .push(Diagnostic::new(span, format!("nested deeper than {MAX_DEPTH}")));
-            Node {
-                span,
-                end,
-                value: Value::Broken,
-                nodes: 1,
-                depth: 1,
-            }
-        } else {
-            Node {
-                span,
-                end,
-                value,
-                nodes: frame.nodes,
-                depth: frame.depth,
-            }
+        let node = Node {
+            span,
+            end,
+            value,
+            nodes: frame.nodes,
+            depth: frame.depth,
         };
         self.put(Rc::new(node), frame.anchor);
     }
@@ -370,7 +367,12 @@ impl Builder<'_> {
         self.nodes = self.nodes.max(frame.nodes);
         match &mut frame.content {
             Content::List(items) => items.push(node),
-            Content::Map { entries, merges, key } => match key.take() {
+            Content::Map {
+                entries,
+                places,
+                merges,
+                key,
+            } => match key.take() {
                 None => *key = Some(read_key(&node, self.problems)),
                 Some(Key {
                     text: Some(text),
@@ -379,17 +381,14 @@ impl Builder<'_> {
                 Some(Key {
                     text: Some(text),
                     span,
-                }) => {
-                    insert(
-                        entries,
-                        Entry {
-                            key: text,
-                            key_span: span,
-                            value: node,
-                        },
-                        self.problems,
-                    );
-                }
+                }) => match places.insert(text.clone(), span) {
+                    None => entries.push(Entry {
+                        key: text,
+                        key_span: span,
+                        value: node,
+                    }),
+                    Some(first) => self.problems.push(duplicate(&text, span, first)),
+                },
                 Some(Key { text: None, .. }) => {}
             },
         }
@@ -412,15 +411,6 @@ fn read_key(node: &Node, problems: &mut Vec<Diagnostic>) -> Key {
     }
 }
 
-fn insert(entries: &mut Vec<Entry>, entry: Entry, problems: &mut Vec<Diagnostic>) {
-    match entries.iter().find(|other| other.key == entry.key) {
-        Some(first) => {
-            let problem = Diagnostic::new(
-                entry.key_span,
-                format!("the key `{}` stands twice in this map", entry.key),
-            );
-            problems.push(problem.also(first.key_span));
-        }
-        None => entries.push(entry),
-    }
+fn duplicate(key: &str, at: Span, first: Span) -> Diagnostic {
+    Diagnostic::new(at, format!("the key `{key}` stands twice in this map")).also(first)
 }

@@ -88,27 +88,58 @@ fn other_texts_are_refused() {
 
 #[test]
 fn a_copy_takes_the_sources_tag_unless_the_target_names_one() {
-    assert_snapshot!(copied("quay.io/a/app:v1", &["site.example/app", "site.example/app:v2", "oci:out", "oci:out2:team/app:v1"]), @"");
+    assert_snapshot!(copied("quay.io/a/app:v1", &["site.example/app", "site.example/app:v2", "oci:out", "oci:out2:team/app:v1"]), @r#"
+    oci:out = Layout("out")
+    oci:out2 = Layout("out2")
+    quay.io = Host(quay.io)
+    site.example = Host(site.example)
+    [quay.io/a/app:v1]
+    quay.io/a/app:v1 -> site.example/app
+    quay.io/a/app:v1 -> site.example/app:v2
+    quay.io/a/app:v1 -> oci:out/app
+    quay.io/a/app:v1 -> oci:out2/team/app
+    "#);
 }
 
 #[test]
 fn a_source_without_a_tag_is_latest() {
-    assert_snapshot!(copied("docker.io/alpine", &["site.example/base/alpine"]), @"");
+    assert_snapshot!(copied("docker.io/alpine", &["site.example/base/alpine"]), @r#"
+    docker.io = Host(docker.io)
+    site.example = Host(site.example)
+    [docker.io/alpine]
+    docker.io/library/alpine:latest -> site.example/base/alpine
+    "#);
 }
 
 #[test]
 fn a_digest_is_copied_without_a_tag_unless_one_is_named() {
-    assert_snapshot!(copied(&format!("quay.io/a/app@{DIGEST}"), &["site.example/app", "other.example/app:v1"]), @"");
+    assert_snapshot!(copied(&format!("quay.io/a/app@{DIGEST}"), &["site.example/app", "other.example/app:v1"]), @r#"
+    other.example = Host(other.example)
+    quay.io = Host(quay.io)
+    site.example = Host(site.example)
+    [quay.io/a/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]
+    quay.io/a/app@sha256:e3b0c44298fc -> site.example/app
+    quay.io/a/app@sha256:e3b0c44298fc -> other.example/app:v1
+    "#);
 }
 
 #[test]
 fn a_tag_may_be_copied_beside_itself() {
-    assert_snapshot!(copied("quay.io/a/app:v1", &["quay.io/a/app:v2"]), @"");
+    assert_snapshot!(copied("quay.io/a/app:v1", &["quay.io/a/app:v2"]), @r#"
+    quay.io = Host(quay.io)
+    [quay.io/a/app:v1]
+    quay.io/a/app:v1 -> quay.io/a/app:v2
+    "#);
 }
 
 #[test]
 fn layouts_with_the_same_last_name_stay_apart() {
-    assert_snapshot!(copied("oci:/a/usb:v1", &["oci:/b/usb"]), @"");
+    assert_snapshot!(copied("oci:/a/usb:v1", &["oci:/b/usb"]), @r#"
+    oci:usb = Layout("/a/usb")
+    oci:usb-2 = Layout("/b/usb")
+    [oci:/a/usb:v1]
+    oci:usb/image:v1 -> oci:usb-2/image
+    "#);
 }
 
 #[test]

@@ -18,6 +18,8 @@ fn nothing_under_auth_is_shown_whatever_is_wrong_beside_it() {
         "{ token: 'hunter2' }",
         "{ password: { env: hunter2, file: hunter2 } }",
         "{ password: [hunter2] }",
+        "{ password: {hunter2} }",
+        "{ username: {hunter2} }",
         "[hunter2]",
         "hunter2",
         "{ helper: { x: hunter2 } }",

@@ -26,22 +26,53 @@ fn only(globs: &[&str]) -> Result<String, String> {
 
 #[test]
 fn a_mirrors_name_keeps_it_whole() {
-    assert_snapshot!(only(&["base"]).expect("base matches"), @"");
+    assert_snapshot!(only(&["base"]).expect("base matches"), @r#"
+    far = Host(far.example)
+    hub = Host(docker.io)
+    site = Host(site.example)
+    [base]
+    hub/library/alpine -> site/base/alpine
+    hub/library/alpine -> far/base/alpine
+    hub/library/redis -> site/base/redis
+    hub/library/redis -> far/base/redis
+    "#);
 }
 
 #[test]
 fn a_source_is_kept_with_all_its_targets() {
-    assert_snapshot!(only(&["hub/library/redis"]).expect("redis matches"), @"");
+    assert_snapshot!(only(&["hub/library/redis"]).expect("redis matches"), @r#"
+    far = Host(far.example)
+    hub = Host(docker.io)
+    site = Host(site.example)
+    [base]
+    hub/library/redis -> site/base/redis
+    hub/library/redis -> far/base/redis
+    "#);
 }
 
 #[test]
 fn a_target_is_kept_with_its_source() {
-    assert_snapshot!(only(&["far/base/*"]).expect("far matches"), @"");
+    assert_snapshot!(only(&["far/base/*"]).expect("far matches"), @r#"
+    far = Host(far.example)
+    hub = Host(docker.io)
+    [base]
+    hub/library/alpine -> far/base/alpine
+    hub/library/redis -> far/base/redis
+    "#);
 }
 
 #[test]
 fn several_globs_keep_what_any_of_them_keeps() {
-    assert_snapshot!(only(&["far/base/alpine", "quay.io/**"]).expect("both match"), @"");
+    assert_snapshot!(only(&["far/base/alpine", "quay.io/**"]).expect("both match"), @r#"
+    far = Host(far.example)
+    hub = Host(docker.io)
+    quay.io = Host(quay.io)
+    site = Host(site.example)
+    [base]
+    hub/library/alpine -> far/base/alpine
+    [quay.io/team/app]
+    quay.io/team/app -> site/team/app
+    "#);
 }
 
 #[test]

@@ -28,7 +28,57 @@ mirrors:
 #[test]
 fn promised_keys_are_known_and_told_apart_from_errors() {
     let problems = bad(UNFINISHED);
-    assert_snapshot!(problems, @"");
+    assert_snapshot!(problems, @r#"
+    error: a layout in a tar file is not implemented yet
+     --> transship.yaml:5:18
+      |
+    5 |   usb: { layout: /media/usb.tar }
+      |                  ^^^^^^^^^^^^^^
+
+    error: `created_within` is not implemented yet
+      --> transship.yaml:10:13
+       |
+    10 |     tags: { created_within: 90d }
+       |             ^^^^^^^^^^^^^^
+
+    error: `digests` is not implemented yet
+      --> transship.yaml:12:13
+       |
+    12 |     tags: { digests: ["sha256:x"] }
+       |             ^^^^^^^
+
+    error: a list of `platforms` is not implemented yet
+      --> transship.yaml:14:5
+       |
+    14 |     platforms: [linux/amd64, linux/arm64/v8]
+       |     ^^^^^^^^^
+
+    error: `index: sparse` is not implemented yet
+      --> transship.yaml:15:12
+       |
+    15 |     index: sparse
+       |            ^^^^^^
+
+    error: `artifact_types` is not implemented yet
+      --> transship.yaml:17:18
+       |
+    17 |     referrers: { artifact_types: [application/spdx+json] }
+       |                  ^^^^^^^^^^^^^^
+
+    error: finding the repositories of a registry is not implemented yet
+      --> transship.yaml:18:11
+       |
+    18 |   - from: { registry: hub, repositories: ["team/*"] }
+       |           ^
+
+    error: `oci:` in a configuration is not implemented yet
+      --> transship.yaml:19:11
+       |
+    19 |   - from: oci:/media/usb:app:v1
+       |           ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: declare it: registries: { usb: { layout: PATH } }, and start with `usb/`
+    "#);
     assert!(problems.only_unimplemented());
 }
 

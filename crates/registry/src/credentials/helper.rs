@@ -195,9 +195,20 @@ mod tests {
         (directory, helper)
     }
 
+    /// A script just written may still be open in a process that another test is starting.
+    fn is_busy(error: &Error) -> bool {
+        let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ExecutableFileBusy)
+    }
+
     async fn get(host: &str, script: &str) -> Result<Option<Credential>, String> {
         let (_directory, helper) = helper(host, script);
-        helper.get().await.map_err(|error| format!("{error} {error:?}"))
+        loop {
+            match helper.get().await {
+                Err(error) if is_busy(&error) => tokio::task::yield_now().await,
+                result => return result.map_err(|error| format!("{error} {error:?}")),
+            }
+        }
     }
 
     fn basic(username: &str, password: &str) -> Result<Option<Credential>, String> {

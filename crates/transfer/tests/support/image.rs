@@ -1,0 +1,51 @@
+//! Images of two blobs.
+
+use bytes::Bytes;
+use oci::{Digest, Manifest, MediaType};
+
+/// A manifest with its blobs, config first.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub manifest: Manifest,
+    pub blobs: Vec<Bytes>,
+}
+
+impl Image {
+    /// Makes an image of one layer.
+    pub fn new(layer: impl Into<Bytes>) -> Self {
+        Self::attached_to(layer, None)
+    }
+
+    /// Makes an image that refers to another manifest.
+    pub fn attached_to(layer: impl Into<Bytes>, subject: Option<&Manifest>) -> Self {
+        let blobs = [Bytes::from_static(b"{}"), layer.into()];
+        let descriptor = |media_type: &str, bytes: &Bytes| {
+            serde_json::json!({
+                "mediaType": media_type, "digest": Digest::sha256(bytes), "size": bytes.len(),
+            })
+        };
+        let mut document = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OCI_MANIFEST,
+            "config": descriptor("application/vnd.oci.image.config.v1+json", &blobs[0]),
+            "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &blobs[1])],
+        });
+        if let Some(subject) = subject {
+            document["subject"] = serde_json::to_value(subject.descriptor()).unwrap();
+        }
+        let manifest = Manifest::parse(document.to_string().into(), None).unwrap();
+        Self {
+            manifest,
+            blobs: blobs.to_vec(),
+        }
+    }
+
+    pub fn digest(&self) -> &Digest {
+        self.manifest.digest()
+    }
+
+    /// Returns the layer's digest.
+    pub fn layer(&self) -> Digest {
+        Digest::sha256(&self.blobs[1])
+    }
+}

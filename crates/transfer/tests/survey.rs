@@ -1,0 +1,157 @@
+//! Surveying: what is asked, how often, and what a registry that is gone costs.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't be set up has failed")]
+
+mod support;
+
+use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
+use planner::{ProblemKind, Side, Spec};
+use registry::ErrorKind;
+use transship_transfer::{Event, Events, RunOutcome, rehash, survey};
+
+use support::fake::{Fake, Trouble};
+use support::image::Image;
+use support::{connect, place, run};
+
+fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
+    let source = |(from, to): &(&str, &str)| Source {
+        place: place(from),
+        pinned: tag.map(|tag| Pinned {
+            tag: Some(tag.parse().unwrap()),
+            digest: None,
+        }),
+        targets: vec![Target {
+            place: place(to),
+            tag: None,
+        }],
+    };
+    let mirror = Mirror {
+        name: "all".to_owned(),
+        sources: pairs.iter().map(source).collect(),
+        tags: Vec::new(),
+        on_change: OnChange::Update,
+        check: Check::Blobs,
+        referrers: Referrers::All,
+        foreign_layers: ForeignLayers::Skip,
+        platforms: Vec::new(),
+    };
+    let registry = |name: &str| {
+        let endpoint = Endpoint::Host(format!("{name}.example").parse().unwrap());
+        (
+            name.parse().unwrap(),
+            planner::spec::Registry {
+                endpoint,
+                connection: Default::default(),
+            },
+        )
+    };
+    Spec {
+        registries: ["src", "x"].map(registry).into(),
+        mirrors: vec![mirror],
+        digest: oci::Digest::sha256(b"spec"),
+    }
+}
+
+#[tokio::test]
+async fn surveyed_planned_and_executed_nothing_is_left_to_do() {
+    let (image, src, x) = (Image::new("layer"), Fake::new("src"), Fake::new("x"));
+    src.hold("app", "v1", &image);
+    src.hold("app", "v2", &image);
+    let signature = Image::attached_to("signature", Some(&image.manifest));
+    src.hold("app", "other", &signature);
+    let spec = spec(&[("src/app", "x/app")], None);
+    let connections = connect(&[&src, &x]);
+    let (capabilities, reader) = (connections.capabilities(), connections.reader());
+    let first = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    assert_eq!(x.writes() + src.writes(), 0);
+    let plan = planner::plan(&spec, &capabilities, &first);
+    assert_eq!(plan.summary.tags.create, 3);
+    let report = run(&plan, &[&src, &x]).await;
+    assert_eq!(report.outcome, RunOutcome::Succeeded, "{:?}", report.failures);
+    assert!(x.holds("app", &image));
+    let second = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let again = planner::plan(&spec, &capabilities, &second);
+    assert!(!again.has_changes(), "{}", again.text());
+    let contents = planner::closure(&spec, &capabilities, &second);
+    assert_eq!(rehash(&contents, &reader, &Events::unheard()).await, []);
+}
+
+#[tokio::test]
+async fn a_registry_that_is_gone_is_asked_once_and_not_for_every_repository() {
+    let names: Vec<(String, String)> = (0..100)
+        .map(|index| (format!("src/app{index}"), format!("x/app{index}")))
+        .collect();
+    let pairs: Vec<(&str, &str)> = names
+        .iter()
+        .map(|(from, to)| (from.as_str(), to.as_str()))
+        .collect();
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    src.trouble("", usize::MAX, Trouble::Unreachable);
+    let spec = spec(&pairs, None);
+    let connections = connect(&[&src, &x]);
+    let capabilities = connections.capabilities();
+    let survey = survey(&spec, &capabilities, &connections.reader(), &Events::unheard()).await;
+    assert!(src.log().len() <= 16, "{}", src.log().len());
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    assert_eq!(plan.blocked.len(), 1);
+    let problem = &plan.blocked[0];
+    assert_eq!((problem.registry.as_str(), &problem.repository), ("src", &None));
+    assert_eq!((problem.side, problem.kind), (Side::Source, ProblemKind::Network));
+    assert_eq!(problem.error, "registry src can't be reached: connection refused");
+}
+
+#[tokio::test]
+async fn a_refusal_blocks_only_what_it_concerns() {
+    let (image, src, x) = (Image::new("layer"), Fake::new("src"), Fake::new("x"));
+    src.hold("one", "v1", &image);
+    src.hold("two", "v1", &image);
+    src.trouble("GET tags one", 1, Trouble::Error(ErrorKind::Permission));
+    let spec = spec(&[("src/one", "x/one"), ("src/two", "x/two")], None);
+    let connections = connect(&[&src, &x]);
+    let capabilities = connections.capabilities();
+    let (events, mut heard) = Events::channel();
+    let survey = survey(&spec, &capabilities, &connections.reader(), &events).await;
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    assert_eq!((plan.blocked.len(), plan.summary.tags.create), (1, 1));
+    assert_eq!(plan.blocked[0].repository.as_ref().unwrap().as_str(), "one");
+    assert_eq!(plan.blocked[0].kind, ProblemKind::Permission);
+    let mut unknown = 0;
+    while let Ok(event) = heard.try_recv() {
+        unknown += usize::from(matches!(event, Event::Answered { known: false, .. }));
+    }
+    assert_eq!(unknown, 1);
+}
+
+#[tokio::test]
+async fn a_problem_with_a_tag_names_it() {
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    src.hold("app", "v1", &Image::new("layer"));
+    src.trouble("manifest v1", 9, Trouble::Error(ErrorKind::Auth));
+    let spec = spec(&[("src/app", "x/app")], Some("v1"));
+    let connections = connect(&[&src, &x]);
+    let capabilities = connections.capabilities();
+    let survey = survey(&spec, &capabilities, &connections.reader(), &Events::unheard()).await;
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    assert_eq!(plan.blocked[0].tag.as_ref().unwrap().as_str(), "v1");
+    assert_eq!(plan.blocked[0].kind, ProblemKind::Auth);
+}
+
+#[tokio::test]
+async fn what_is_missing_or_damaged_is_found_by_reading_it_back() {
+    let (image, x) = (Image::new("layer"), Fake::new("x"));
+    x.hold_manifest("app", "v1", &image.manifest);
+    let spec = spec(&[("src/app", "x/app")], None);
+    let src = Fake::new("src");
+    src.hold("app", "v1", &image);
+    let connections = connect(&[&src, &x]);
+    let (capabilities, reader) = (connections.capabilities(), connections.reader());
+    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let contents = planner::closure(&spec, &capabilities, &survey);
+    let problems = rehash(&contents, &reader, &Events::unheard()).await;
+    assert_eq!(problems.len(), 2, "both blobs are missing");
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem.side == Side::Target && problem.kind == ProblemKind::NotFound)
+    );
+}

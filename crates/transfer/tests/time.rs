@@ -1,0 +1,251 @@
+//! Executing plans where time decides, on a clock that only moves when nothing else can.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use planner::{OpKind, ProblemKind};
+use registry::ErrorKind;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use transship_transfer::{Event, Events, ExecuteOptions, Report, RunOutcome, Stop, StopReason, execute};
+
+use support::fake::{Fake, Trouble};
+use support::image::Image;
+use support::plans::{With, copy, op, plan};
+use support::{connect, run, run_heard};
+
+fn source(image: &Image) -> Fake {
+    let source = Fake::new("src");
+    source.hold("app", "v1", image);
+    source
+}
+
+fn large() -> Image {
+    Image::new(vec![7_u8; 8 << 20])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_takes_no_byte_is_left_behind_and_reads_for_itself() {
+    let image = large();
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    y.trouble(&format!("PUT blob {}", image.layer()), 1, Trouble::Stall);
+    let begun = Instant::now();
+    let report = run(
+        &plan(
+            &[&image],
+            copy("app", &image, "v1", "src/app", &["x/app", "y/app"]),
+        ),
+        &[&src, &x, &y],
+    )
+    .await;
+    assert_eq!((report.exit_code, report.retries), (0, 1));
+    assert!(x.holds("app", &image) && y.holds("app", &image));
+    assert_eq!(src.count(&format!("GET blob {}", image.layer())), 2);
+    assert_eq!(x.count(&format!("PUT blob {}", image.layer())), 1);
+    let elapsed = begun.elapsed().as_secs();
+    assert!((30..40).contains(&elapsed), "{elapsed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_gets_three_sessions_and_leaves_the_others_alone() {
+    let image = large();
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    y.trouble(&format!("PUT blob {}", image.layer()), 9, Trouble::Cut(1 << 20));
+    let report = run(
+        &plan(
+            &[&image],
+            copy("app", &image, "v1", "src/app", &["x/app", "y/app"]),
+        ),
+        &[&src, &x, &y],
+    )
+    .await;
+    assert!(x.holds("app", &image));
+    assert_eq!(x.count(&format!("PUT blob {}", image.layer())), 1);
+    assert_eq!(y.count(&format!("PUT blob {}", image.layer())), 3);
+    assert_eq!(src.count(&format!("GET blob {}", image.layer())), 3);
+    assert_eq!(report.failures.len(), 1);
+    assert_eq!(
+        (report.failures[0].kind, report.failures[0].affected),
+        (ProblemKind::Network, 2)
+    );
+    assert_eq!(report.retries, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_passes_at_the_second_session_is_no_failure() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    x.trouble("PUT blob", 1, Trouble::Cut(0));
+    let report = run(
+        &plan(&[&image], copy("app", &image, "v1", "src/app", &["x/app"])),
+        &[&src, &x],
+    )
+    .await;
+    assert_eq!((report.exit_code, report.retries, report.ops.done), (0, 1, 3));
+    assert!(x.holds("app", &image));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_refusal_is_not_tried_again() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    x.trouble(
+        &format!("PUT blob {}", image.layer()),
+        9,
+        Trouble::Error(ErrorKind::Quota),
+    );
+    let report = run(
+        &plan(&[&image], copy("app", &image, "v1", "src/app", &["x/app"])),
+        &[&src, &x],
+    )
+    .await;
+    assert_eq!(x.count(&format!("PUT blob {}", image.layer())), 1);
+    assert_eq!(report.failures[0].kind, ProblemKind::Quota);
+}
+
+/// A repository that is slow to be created holds its own place back for longer than the others wait.
+#[tokio::test(start_paused = true)]
+async fn a_read_waits_two_seconds_for_the_others_and_late_ones_join_the_next() {
+    let image = large();
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    let gate = Arc::new(Notify::new());
+    y.trouble("CREATE", 1, Trouble::Wait(Arc::clone(&gate)));
+    let ops = vec![
+        op("create", OpKind::CreateRepository, &["y/app"]),
+        op("layer", OpKind::UploadBlob, &["x/app", "y/app"])
+            .of(&image.layer())
+            .from("src/app")
+            .after(&["create"]),
+    ];
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(
+            x.count("PUT blob"),
+            1,
+            "the first place did not wait for the second"
+        );
+        gate.notify_one();
+    };
+    let plan = plan(&[&image], ops);
+    let fakes = [&src, &x, &y];
+    let ((report, events), ()) = tokio::join!(run_heard(&plan, &fakes), late);
+    assert_eq!((report.exit_code, src.count("GET blob")), (0, 2));
+    let elapsed = events.iter().find_map(|event| match event {
+        Event::OpEnded {
+            place,
+            kind: OpKind::UploadBlob,
+            elapsed,
+            ..
+        } if place.registry.as_str() == "x" => Some(*elapsed),
+        _ => None,
+    });
+    assert!(
+        elapsed.unwrap() < Duration::from_secs(1),
+        "a read that is under way waits for nobody"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_slow_to_open_a_session_does_not_hold_the_read_back() {
+    let image = large();
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    let gate = Arc::new(Notify::new());
+    y.trouble("POST upload", 1, Trouble::Wait(Arc::clone(&gate)));
+    let layer = op("layer", OpKind::UploadBlob, &["x/app", "y/app"])
+        .of(&image.layer())
+        .from("src/app");
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(x.count("PUT blob"), 1);
+        gate.notify_one();
+    };
+    let plan = plan(&[&image], vec![layer]);
+    let fakes = [&src, &x, &y];
+    let (report, ()) = tokio::join!(run(&plan, &fakes), late);
+    assert_eq!((report.exit_code, report.ops.done), (0, 2));
+    assert_eq!(y.count("POST upload"), 1, "its session is used, only later");
+}
+
+/// Executes a plan, asks it to stop at the first event that `hear` picks, and opens `gate` once it says that it stops.
+async fn stopped(
+    fakes: &[&Fake],
+    plan: &planner::Plan,
+    reason: StopReason,
+    gate: &Notify,
+    hear: impl Fn(&Event) -> bool,
+) -> Report {
+    let (stopper, stop) = Stop::channel();
+    let (events, mut heard) = Events::channel();
+    let (connections, options) = (connect(fakes), ExecuteOptions::default());
+    let watching = async {
+        while let Some(event) = heard.recv().await {
+            match event {
+                Event::Stopping { .. } => gate.notify_one(),
+                Event::PlanEnded => return,
+                event if hear(&event) => stopper.stop(reason),
+                _ => {}
+            }
+        }
+    };
+    tokio::join!(execute(plan, &connections, &options, &events, stop), watching).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_lets_running_work_finish_and_starts_nothing_new() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    let plan = plan(&[&image], copy("app", &image, "v1", "src/app", &["x/app"]));
+    let gate = Arc::new(Notify::new());
+    x.trouble(
+        &format!("PUT blob {}", image.layer()),
+        1,
+        Trouble::Wait(Arc::clone(&gate)),
+    );
+    let begun = |event: &Event| matches!(event, Event::BlobStarted { size, .. } if *size > 2);
+    let report = stopped(&[&src, &x], &plan, StopReason::Interrupt, &gate, begun).await;
+    assert_eq!((report.exit_code, report.outcome), (130, RunOutcome::Interrupted));
+    assert_eq!(x.count(&format!("PUT blob {}", image.layer())), 1);
+    assert_eq!(x.tag("app", "v1"), None);
+    assert!(report.ops.done >= 1 && report.ops.skipped >= 1);
+    assert!(report.failures.is_empty());
+    let again = run(&plan, &[&src, &x]).await;
+    assert_eq!(again.exit_code, 0);
+    assert_eq!(
+        x.count(&format!("PUT blob {}", image.layer())),
+        1,
+        "what was finished is not sent again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_does_not_finish_in_time_is_abandoned() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    x.trouble("PUT blob", 2, Trouble::Stall);
+    let plan = plan(&[&image], copy("app", &image, "v1", "src/app", &["x/app"]));
+    let begun = Instant::now();
+    let started = |event: &Event| matches!(event, Event::BlobStarted { .. });
+    let report = stopped(&[&src, &x], &plan, StopReason::Terminate, &Notify::new(), started).await;
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!((report.exit_code, report.ops.skipped), (75, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_after_the_last_op_changes_nothing() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    let plan = plan(&[&image], copy("app", &image, "v1", "src/app", &["x/app"]));
+    let tagged = |event: &Event| {
+        matches!(
+            event,
+            Event::OpEnded {
+                kind: OpKind::PutTag,
+                ..
+            }
+        )
+    };
+    let report = stopped(&[&src, &x], &plan, StopReason::Interrupt, &Notify::new(), tagged).await;
+    assert_eq!((report.exit_code, report.outcome), (0, RunOutcome::Succeeded));
+}
