@@ -78,7 +78,12 @@ fn narrowed(spec: Spec, only: &[String]) -> Result<Spec, Failure> {
 }
 
 fn refuse(problems: &config::Diagnostics) -> Failure {
-    Failure::rendered(Exit::Refused, problems.to_string())
+    let exit = if problems.only_unimplemented() {
+        Exit::Usage
+    } else {
+        Exit::Refused
+    };
+    Failure::rendered(exit, problems.to_string())
 }
 
 fn read(source: &files::Input) -> Result<String, Failure> {
@@ -95,5 +100,38 @@ fn unreadable(source: &files::Input, error: &io::Error) -> Failure {
             failure.hint("`transship init` writes a configuration to start from; `-f FILE` names another")
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit_of(text: &str) -> Option<Exit> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("transship.yaml");
+        std::fs::write(&path, text).unwrap();
+        load(&path, &Narrow::default())
+            .err()
+            .map(|failure| failure.exit())
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_refused() {
+        assert_eq!(exit_of("version: 1\nmirors: []\n"), Some(Exit::Refused));
+    }
+
+    #[test]
+    fn a_configuration_that_asks_for_what_is_not_there_yet_is_a_usage_error() {
+        let text = "version: 1\nmirrors:\n  - from: a.example/b\n    to: c.example/d\n    platforms: [linux/amd64]\n    \
+                    index: sparse\n";
+        assert_eq!(exit_of(text), Some(Exit::Usage));
+    }
+
+    #[test]
+    fn a_missing_configuration_says_how_to_get_one() {
+        let failure = load(Path::new("/nowhere/transship.yaml"), &Narrow::default()).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Refused);
+        assert!(failure.render().contains("transship init"));
     }
 }

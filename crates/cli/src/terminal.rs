@@ -94,11 +94,11 @@ impl Terminal {
 
 /// Replaces what could move the cursor, change colours or reverse the reading order by its escape.
 ///
-/// Line feeds stay. Covers the C0 and C1 controls, DEL, the bidirectional controls and zero-width characters (CWE-150).
+/// Line feeds and tabs stay. Covers the C0 and C1 controls, DEL, the bidirectional controls and zero-width characters (CWE-150).
 pub(crate) fn sanitise(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        if c != '\n' && (c.is_control() || is_invisible(c)) {
+        if !matches!(c, '\n' | '\t') && (c.is_control() || is_invisible(c)) {
             let _ = write!(clean, "{}", c.escape_unicode());
         } else {
             clean.push(c);

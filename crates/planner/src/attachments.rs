@@ -8,7 +8,7 @@ use crate::ask::{Answered, Ask, both};
 use crate::content::Way;
 use crate::plan::Note;
 use crate::spec::Check;
-use crate::want::{MergeWant, Needs};
+use crate::want::{MergeWant, Needs, TagNeed};
 
 /// The tag listings of both ends; attachments by tag are looked up in them without a request.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ impl<'a> Attaching<'a, '_> {
             let Some(image) = ask.get(way.source, tag)? else {
                 return Ok(());
             };
-            needs.tags.insert(tag.clone(), image.digest().clone());
+            needs.tags.insert(tag.clone(), self.tag_need(image));
             needs.known.insert(image.digest().clone(), image);
             return self.land(ask, &image.descriptor(), needs);
         }
@@ -125,8 +125,9 @@ impl<'a> Attaching<'a, '_> {
             );
         }
         if there.is_none() && gone == 0 {
-            needs.tags.insert(tag.clone(), index.digest().clone());
-            needs.manifests.entry(index.digest().clone()).or_default().put = true;
+            needs.tags.insert(tag.clone(), self.tag_need(index));
+            // The tag carries it: it is put by digest only where something else needs that.
+            needs.manifests.entry(index.digest().clone()).or_default();
             needs.known.insert(index.digest().clone(), index);
         } else if !lacking.is_empty() {
             self.merge(tag, &lacking, needs);
@@ -202,7 +203,7 @@ impl<'a> Attaching<'a, '_> {
 
     /// The entries of the fallback tag that this root already copies or merges.
     fn copied_entries(&self, ask: &Ask<'a>, tag: &Tag, needs: &Needs<'a>) -> BTreeSet<Digest> {
-        let index = needs.tags.get(tag).and_then(|digest| ask.known(digest));
+        let index = needs.tags.get(tag).and_then(|need| ask.known(&need.digest));
         let merged = needs
             .merges
             .get(tag)
@@ -230,6 +231,13 @@ impl<'a> Attaching<'a, '_> {
         }
         needs.content.insert(entry.digest.clone());
         Ok(())
+    }
+
+    fn tag_need(&self, manifest: &Manifest) -> TagNeed {
+        TagNeed {
+            digest: manifest.digest().clone(),
+            subject: self.subject.clone(),
+        }
     }
 
     fn merge(&self, tag: &Tag, entries: &[&Descriptor], needs: &mut Needs<'a>) {

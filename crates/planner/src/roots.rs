@@ -9,7 +9,7 @@ use crate::attachments::{self, Listings};
 use crate::blocked::Blocked;
 use crate::config::{SelectionProblem, select};
 use crate::content::Way;
-use crate::plan::Expect;
+use crate::plan::{Expect, Note};
 use crate::spec::{Check, Mirror, OnChange, Referrers, Source, Target};
 use crate::want::{Needs, TagRole, TagWant, Wait, Wanted};
 use crate::{Creation, Place, Problem, ProblemKind, Side, Spec};
@@ -293,6 +293,10 @@ impl<'a> Walk<'a, '_> {
                 OnChange::Update => {}
                 OnChange::Keep => {
                     self.wanted.counts.keep += 1;
+                    self.wanted.notes.insert(Note {
+                        place: Some(way.target.clone()),
+                        text: format!("{tag} differs from the source's and is kept"),
+                    });
                     return Ok(());
                 }
                 OnChange::Refuse => {

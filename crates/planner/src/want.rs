@@ -90,7 +90,7 @@ pub(crate) enum Wait {
 pub(crate) struct Needs<'a> {
     pub(crate) known: BTreeMap<Digest, &'a Manifest>,
     pub(crate) manifests: BTreeMap<Digest, ManifestNeed>,
-    pub(crate) tags: BTreeMap<Tag, Digest>,
+    pub(crate) tags: BTreeMap<Tag, TagNeed>,
     pub(crate) merges: BTreeMap<Tag, MergeWant>,
     pub(crate) attachments: BTreeSet<Digest>,
     pub(crate) notes: BTreeSet<Note>,
@@ -99,6 +99,13 @@ pub(crate) struct Needs<'a> {
     /// The manifests whose attachments were looked at.
     pub(crate) visited: BTreeSet<Digest>,
     pub(crate) sizes: BTreeMap<Digest, u64>,
+}
+
+/// An attaching tag that one root needs.
+#[derive(Clone, Debug)]
+pub(crate) struct TagNeed {
+    pub(crate) digest: Digest,
+    pub(crate) subject: Digest,
 }
 
 /// A manifest that one root needs.
@@ -142,7 +149,7 @@ impl<'a> Wanted<'a> {
             want.put |= need.put;
             want.blobs.extend(need.blobs);
         }
-        for (tag, digest) in needs.tags {
+        for (tag, TagNeed { digest, subject }) in needs.tags {
             waits.insert(Wait::Tag(tag.clone()));
             let source = source.clone();
             let role = TagRole::Attachment;
@@ -153,7 +160,7 @@ impl<'a> Wanted<'a> {
                 waits: BTreeSet::new(),
                 role,
             };
-            waits.extend(self.attach(place, tag, want, &needs.known));
+            waits.extend(self.attach(place, tag, subject, want, &needs.known));
         }
         for (tag, merge) in needs.merges {
             waits.insert(Wait::Merge(tag.clone()));
@@ -175,6 +182,7 @@ impl<'a> Wanted<'a> {
         &mut self,
         place: &Place,
         tag: Tag,
+        subject: Digest,
         want: TagWant,
         known: &BTreeMap<Digest, &'a Manifest>,
     ) -> Option<Wait> {
@@ -197,10 +205,6 @@ impl<'a> Wanted<'a> {
         let entries: BTreeMap<_, _> = lacking
             .map(|child| (child.digest.clone(), child.clone()))
             .collect();
-        let subject = known
-            .keys()
-            .find(|digest| AttachmentTag::Fallback.of(digest) == tag)?
-            .clone();
         let merge = MergeWant {
             subject,
             source: want.source,

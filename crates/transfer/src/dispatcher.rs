@@ -15,7 +15,7 @@ use crate::gates::Gates;
 use crate::graph::Graph;
 use crate::job::Job;
 use crate::landing::{Landing, Opening};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Loss};
 use crate::node::{Node, NodeId, Outcome, Stage};
 use crate::reads::{Gather, Read, ReadId};
 use crate::upload::Sent;
@@ -237,7 +237,7 @@ impl<'a> Dispatcher<'a> {
                 self.end(node, Outcome::Done, None);
             }
             Landing::TagKept(fault) => {
-                let (cause, _) = self.ledger.record(&self.op(node).id, &fault, false);
+                let (cause, _) = self.ledger.record(&self.op(node).id, &fault, Loss::Op);
                 self.end(node, Outcome::TagKept, Some(cause));
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oci::Digest;
-use planner::{OpId, OpKind, Place, RegistryName};
+use planner::{OpId, OpKind, Place};
 use tokio::sync::mpsc;
 
 use crate::{Counters, Outcome, StopReason};
@@ -93,11 +93,9 @@ pub enum Event {
         /// How long it took.
         elapsed: Duration,
     },
-    /// A registry is given up; what remains to be done there is skipped.
-    RegistryLost {
-        /// The registry.
-        registry: RegistryName,
-        /// Why.
+    /// A repository or its whole registry is given up; what remains to be done there is skipped.
+    GivenUp {
+        /// Why, and which of both.
         error: String,
     },
     /// The run was asked to stop: nothing new starts.

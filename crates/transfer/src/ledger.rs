@@ -1,14 +1,15 @@
 //! Root causes: each once, however many ops it cost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci::Tag;
-use planner::{OpId, ProblemKind, RegistryName, Side};
+use planner::{OpId, Place, ProblemKind, RegistryName, Side};
 
 use crate::Failure;
 use crate::fault::{Contact, Fault};
 
-/// How many ops may fail in a row on the network, with no success between, before a registry is given up.
+/// How many ops may fail in a row on the network, with no success between, before what they went to is given up: their
+/// repository, or the registry where the failures are of several repositories.
 pub(crate) const STRIKES: u32 = 3;
 
 /// Names a root cause.
@@ -29,50 +30,68 @@ struct Key {
 pub(crate) struct Ledger {
     causes: Vec<Failure>,
     known: BTreeMap<Key, CauseId>,
-    strikes: BTreeMap<RegistryName, u32>,
+    /// The repositories of a registry that failed since it last did what it was asked, and how often in all.
+    strikes: BTreeMap<RegistryName, (u32, BTreeSet<Place>)>,
+    /// How often a repository failed since it last did what it was asked.
+    place_strikes: BTreeMap<Place, u32>,
     lost: BTreeMap<RegistryName, CauseId>,
+    lost_places: BTreeMap<Place, CauseId>,
 }
 
-/// Whether a fault cost the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It goes on.
-    Standing,
-    /// It was given up just now.
-    Lost,
+/// What a fault costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loss {
+    /// Its op alone.
+    Op,
+    /// Its repository, which is given up.
+    Place,
+    /// Its registry, which is given up.
+    Registry,
 }
 
 impl Ledger {
-    /// Notes that a registry did what it was asked.
-    pub(crate) fn answered(&mut self, registry: &RegistryName) {
-        self.strikes.remove(registry);
+    /// Notes that a place did what it was asked.
+    pub(crate) fn answered(&mut self, place: &Place) {
+        self.strikes.remove(&place.registry);
+        self.place_strikes.remove(place);
     }
 
-    /// Counts a fault against its registry; returns true where that is now one too many.
-    pub(crate) fn strike(&mut self, fault: &Fault) -> bool {
+    /// Counts a fault against its place and its registry, and says what it costs.
+    pub(crate) fn strike(&mut self, fault: &Fault) -> Loss {
         if fault.kind != ProblemKind::Network {
-            return false;
+            return Loss::Op;
         }
-        let strikes = self.strikes.entry(fault.place.registry.clone()).or_default();
+        let (strikes, places) = self.strikes.entry(fault.place.registry.clone()).or_default();
         *strikes += 1;
-        fault.contact == Contact::Failed || *strikes >= STRIKES
+        places.insert(fault.place.clone());
+        let at_place = self.place_strikes.entry(fault.place.clone()).or_default();
+        *at_place += 1;
+        if fault.contact == Contact::Failed || (*strikes >= STRIKES && places.len() > 1) {
+            Loss::Registry
+        } else if *at_place >= STRIKES {
+            Loss::Place
+        } else {
+            Loss::Op
+        }
     }
 
-    /// Notes a fault that cost an op. `fatal` says that its registry is given up for it.
-    pub(crate) fn record(&mut self, op: &OpId, fault: &Fault, fatal: bool) -> (CauseId, Verdict) {
-        let registry = &fault.place.registry;
-        if let Some(&cause) = self.lost.get(registry)
-            && fault.kind == ProblemKind::Network
+    /// Notes a fault that cost an op, or more. Returns what is given up just now, which is less where that was given
+    /// up before.
+    pub(crate) fn record(&mut self, op: &OpId, fault: &Fault, loss: Loss) -> (CauseId, Loss) {
+        if fault.kind == ProblemKind::Network
+            && let Some(cause) = self.lost(&fault.place)
+            && (loss < Loss::Registry || self.lost.contains_key(&fault.place.registry))
         {
-            return (cause, Verdict::Standing);
+            return (cause, Loss::Op);
         }
         let cause = self.cause(op, fault);
-        if !fatal {
-            return (cause, Verdict::Standing);
-        }
-        self.causes[cause].error = lost_text(fault);
-        self.lost.insert(registry.clone(), cause);
-        (cause, Verdict::Lost)
+        match loss {
+            Loss::Op => return (cause, loss),
+            Loss::Place => self.lost_places.insert(fault.place.clone(), cause),
+            Loss::Registry => self.lost.insert(fault.place.registry.clone(), cause),
+        };
+        self.causes[cause].error = lost_text(fault, loss);
+        (cause, loss)
     }
 
     fn cause(&mut self, op: &OpId, fault: &Fault) -> CauseId {
@@ -95,9 +114,10 @@ impl Ledger {
         self.causes[cause].affected += 1;
     }
 
-    /// Returns why a registry was given up, if it was.
-    pub(crate) fn lost(&self, registry: &RegistryName) -> Option<CauseId> {
-        self.lost.get(registry).copied()
+    /// Returns why a place was given up, alone or with its registry, if it was.
+    pub(crate) fn lost(&self, place: &Place) -> Option<CauseId> {
+        let registry = self.lost.get(&place.registry);
+        registry.or_else(|| self.lost_places.get(place)).copied()
     }
 
     /// Returns what a cause says.
@@ -105,14 +125,14 @@ impl Ledger {
         &self.causes[cause].error
     }
 
-    /// Returns all root causes in order. What failed on the network at a registry before it was given up is counted
-    /// with that.
+    /// Returns all root causes in order. What failed on the network at a place before that was given up is counted with
+    /// that.
     pub(crate) fn into_failures(self) -> Vec<Failure> {
         let mut absorbed = vec![0; self.causes.len()];
         let mut kept = Vec::new();
         for (cause, failure) in self.causes.iter().enumerate() {
-            match self.lost.get(&failure.registry) {
-                Some(&other) if other != cause && failure.kind == ProblemKind::Network => {
+            match self.lost(&failure.place()) {
+                Some(other) if other != cause && failure.kind == ProblemKind::Network => {
                     absorbed[other] += failure.affected;
                 }
                 _ => kept.push(cause),
@@ -145,17 +165,17 @@ fn failure(op: &OpId, fault: &Fault) -> Failure {
     }
 }
 
-fn lost_text(fault: &Fault) -> String {
+fn lost_text(fault: &Fault, loss: Loss) -> String {
     let registry = &fault.place.registry;
-    match fault.contact {
-        Contact::Failed => format!("registry {registry} can't be reached: {}", fault.fact),
-        Contact::Made => {
-            format!(
-                "registry {registry} is given up after {STRIKES} failures in a row: {}",
-                fault.error
-            )
-        }
-    }
+    let what = match (fault.contact, loss) {
+        (Contact::Failed, _) => return format!("registry {registry} can't be reached: {}", fault.fact),
+        (Contact::Made, Loss::Registry) => format!("registry {registry}"),
+        (Contact::Made, Loss::Op | Loss::Place) => format!("repository {}", fault.place),
+    };
+    format!(
+        "{what} is given up after {STRIKES} failures in a row: {}",
+        fault.error
+    )
 }
 
 #[cfg(test)]
@@ -163,7 +183,7 @@ mod tests {
     use super::*;
 
     fn fault(registry: &str, repository: &str, kind: ProblemKind, error: &str) -> Fault {
-        let place = planner::Place {
+        let place = Place {
             registry: registry.parse().unwrap(),
             repository: repository.parse().unwrap(),
         };
@@ -181,21 +201,21 @@ mod tests {
             .record(
                 &op("a"),
                 &fault("x", "one", ProblemKind::Auth, "who are you"),
-                false,
+                Loss::Op,
             )
             .0;
         let second = ledger
             .record(
                 &op("b"),
                 &fault("x", "two", ProblemKind::Auth, "who are you"),
-                false,
+                Loss::Op,
             )
             .0;
         let other = ledger
             .record(
                 &op("c"),
                 &fault("y", "one", ProblemKind::Auth, "who are you"),
-                false,
+                Loss::Op,
             )
             .0;
         assert_eq!(first, second);
@@ -204,19 +224,48 @@ mod tests {
     }
 
     #[test]
-    fn three_network_failures_in_a_row_are_one_too_many() {
+    fn three_network_failures_in_a_row_are_one_too_many_for_their_repository() {
         let mut ledger = Ledger::default();
         let fault = fault("x", "one", ProblemKind::Network, "503");
-        assert!(!ledger.strike(&fault) && !ledger.strike(&fault));
-        ledger.answered(&fault.place.registry);
-        assert!(!ledger.strike(&fault) && !ledger.strike(&fault) && ledger.strike(&fault));
+        assert_eq!(
+            [ledger.strike(&fault), ledger.strike(&fault)],
+            [Loss::Op, Loss::Op]
+        );
+        ledger.answered(&fault.place);
+        assert_eq!(
+            [ledger.strike(&fault), ledger.strike(&fault)],
+            [Loss::Op, Loss::Op]
+        );
+        assert_eq!(ledger.strike(&fault), Loss::Place);
+    }
+
+    #[test]
+    fn failures_of_several_repositories_are_their_registrys() {
+        let mut ledger = Ledger::default();
+        let one = fault("x", "one", ProblemKind::Network, "503");
+        let two = fault("x", "two", ProblemKind::Network, "503");
+        assert_eq!([ledger.strike(&one), ledger.strike(&one)], [Loss::Op, Loss::Op]);
+        assert_eq!(ledger.strike(&two), Loss::Registry);
     }
 
     #[test]
     fn a_failure_that_is_not_the_networks_is_no_strike() {
         let mut ledger = Ledger::default();
         let fault = fault("x", "one", ProblemKind::Permission, "no");
-        assert!((0..10).all(|_| !ledger.strike(&fault)));
+        assert!((0..10).all(|_| ledger.strike(&fault) == Loss::Op));
+    }
+
+    #[test]
+    fn a_lost_repository_leaves_its_registry() {
+        let mut ledger = Ledger::default();
+        let one = fault("x", "one", ProblemKind::Network, "put one: 503");
+        let two = fault("x", "two", ProblemKind::Network, "put two: 503");
+        let (cause, loss) = ledger.record(&op("a"), &one, Loss::Place);
+        assert_eq!(loss, Loss::Place);
+        assert_eq!(ledger.lost(&one.place), Some(cause));
+        assert_eq!(ledger.lost(&two.place), None);
+        assert_eq!(ledger.record(&op("b"), &two, Loss::Registry).1, Loss::Registry);
+        assert_eq!(ledger.into_failures().len(), 1);
     }
 
     #[test]
@@ -224,13 +273,13 @@ mod tests {
         let mut ledger = Ledger::default();
         let early = fault("x", "one", ProblemKind::Network, "put one: 503");
         let late = fault("x", "two", ProblemKind::Network, "put two: 503");
-        let first = ledger.record(&op("a"), &early, false).0;
+        let first = ledger.record(&op("a"), &early, Loss::Op).0;
         ledger.affect(first);
-        let (second, verdict) = ledger.record(&op("b"), &late, true);
+        let (second, loss) = ledger.record(&op("b"), &late, Loss::Registry);
         ledger.affect(second);
-        assert_eq!(verdict, Verdict::Lost);
-        let again = ledger.record(&op("c"), &early, true);
-        assert_eq!(again, (second, Verdict::Standing));
+        assert_eq!(loss, Loss::Registry);
+        let again = ledger.record(&op("c"), &early, Loss::Registry);
+        assert_eq!(again, (second, Loss::Op));
         let failures = ledger.into_failures();
         assert_eq!(failures.len(), 1);
         assert_eq!(failures[0].affected, 2);

@@ -47,12 +47,6 @@ pub(crate) async fn merge(
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
     let reference: ManifestReference = tag.clone().into();
-    if listed(repository.as_ref(), subject, entries)
-        .await
-        .map_err(failed)?
-    {
-        return Ok(Landing::AlreadyDone);
-    }
     for attempt in 0..=ATTEMPTS {
         let standing = repository.get_manifest(&reference).await.map_err(failed)?;
         if standing.is_none()

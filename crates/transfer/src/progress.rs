@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use oci::AttachmentTag;
-use planner::{OpKind, ProblemKind, RegistryName, Side};
+use planner::{OpKind, Place, ProblemKind, RegistryName, Side};
 
 use crate::Event;
 use crate::dispatcher::{Dispatcher, rank};
 use crate::fault::Fault;
 use crate::graph::Wait;
-use crate::ledger::{CauseId, Verdict};
+use crate::ledger::{CauseId, Loss};
 use crate::node::{NodeId, Outcome, Stage};
 
 impl Dispatcher<'_> {
@@ -37,44 +37,43 @@ impl Dispatcher<'_> {
     fn forlorn(&self, node: NodeId) -> Option<CauseId> {
         let op = self.op(node);
         let source = op.from.as_ref().filter(|_| op.kind != OpKind::MountBlob);
-        let lost = self.ledger.lost(self.registry(node));
-        lost.or_else(|| self.ledger.lost(&source?.registry))
+        let lost = self.ledger.lost(&self.place(node));
+        lost.or_else(|| self.ledger.lost(source?))
     }
 
     pub(crate) fn registry(&self, node: NodeId) -> &RegistryName {
         &self.graph.registries()[self.graph.registry(node)]
     }
 
-    /// Notes that a node's registry did what it was asked.
+    /// Notes that a node's place did what it was asked.
     pub(crate) fn answered(&mut self, node: NodeId) {
-        let registry = &self.graph.registries()[self.graph.registry(node)];
-        self.ledger.answered(registry);
+        let place = self.place(node);
+        self.ledger.answered(&place);
     }
 
     /// Ends a node that failed, and gives its registry up where that was one failure too many.
     pub(crate) fn failed(&mut self, node: NodeId, fault: &Fault) {
-        let fatal = self.ledger.strike(fault);
-        self.fail(&[node], fault, fatal);
+        let loss = self.ledger.strike(fault);
+        self.fail(&[node], fault, loss);
     }
 
     /// Ends nodes that failed for one cause.
-    pub(crate) fn fail(&mut self, nodes: &[NodeId], fault: &Fault, fatal: bool) {
+    pub(crate) fn fail(&mut self, nodes: &[NodeId], fault: &Fault, loss: Loss) {
         let Some(&first) = nodes.first() else {
             return;
         };
-        let (cause, verdict) = self.ledger.record(&self.op(first).id, fault, fatal);
+        let (cause, loss) = self.ledger.record(&self.op(first).id, fault, loss);
         for &node in nodes {
             self.end(node, Outcome::Failed, Some(cause));
         }
-        if verdict == Verdict::Lost {
-            self.give_up(&fault.place.registry, cause);
+        if loss > Loss::Op {
+            self.give_up(&fault.place, loss, cause);
         }
     }
 
     /// Ends a node whose op lacks what its kind needs. Plans are checked, so this is a hand-made one.
     pub(crate) fn fail_incomplete(&mut self, node: NodeId) {
-        let op = self.op(node);
-        let place = op.at[self.graph.place(node)].place();
+        let (op, place) = (self.op(node), self.place(node));
         let text = format!(
             "op {} lacks what it needs, or the plan lacks what it names",
             op.id
@@ -82,19 +81,19 @@ impl Dispatcher<'_> {
         self.fail(
             &[node],
             &Fault::new(Side::Target, &place, ProblemKind::Other, text),
-            false,
+            Loss::Op,
         );
     }
 
-    /// Skips at once what is still to be done with a lost registry.
-    fn give_up(&mut self, registry: &RegistryName, cause: CauseId) {
+    /// Skips at once what is still to be done with a lost repository or registry.
+    fn give_up(&mut self, place: &Place, loss: Loss, cause: CauseId) {
         let error = self.ledger.error(cause).to_owned();
-        self.events.send(Event::RegistryLost {
-            registry: registry.clone(),
-            error,
-        });
+        self.events.send(Event::GivenUp { error });
         for node in 0..self.graph.len() {
-            let lost_there = self.registry(node) == registry;
+            let lost_there = match loss {
+                Loss::Registry => *self.registry(node) == place.registry,
+                Loss::Op | Loss::Place => self.place(node) == *place,
+            };
             let leave = match self.nodes[node].stage {
                 Stage::Streaming | Stage::Ended(_) => true,
                 // A request to another registry may yet succeed: what it read may be in memory.
@@ -178,8 +177,7 @@ impl Dispatcher<'_> {
     }
 
     fn tell(&self, node: NodeId, outcome: Outcome) {
-        let op = self.op(node);
-        let place = op.at[self.graph.place(node)].place();
+        let (op, place) = (self.op(node), self.place(node));
         let elapsed = self.nodes[node]
             .started
             .map_or(Duration::ZERO, |started| started.elapsed());

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::Event;
 use crate::dispatcher::{Dispatcher, TaskEnd, Timer};
-use crate::fault::Fault;
+use crate::fault::{Contact, Fault};
 use crate::gates::Permits;
 use crate::landing::Opening;
 use crate::node::{NodeId, Outcome, Stage};
@@ -71,7 +71,7 @@ impl Dispatcher<'_> {
             self.fail_incomplete(node);
             return;
         };
-        if let Some(cause) = self.ledger.lost(&from.registry) {
+        if let Some(cause) = self.ledger.lost(&from) {
             self.end(node, Outcome::Skipped, Some(cause));
             return;
         }
@@ -338,7 +338,7 @@ impl Dispatcher<'_> {
                 }
             }
         }
-        let lost = self.ledger.lost(&from.registry);
+        let lost = self.ledger.lost(&from);
         match self.blob(op) {
             Some(blob) if lost.is_none() && !destinations.is_empty() => {
                 self.send(id, &blob, from, destinations);
@@ -392,8 +392,8 @@ impl Dispatcher<'_> {
             }
         }
         if let Some(fault) = sent.source {
-            let fatal = self.ledger.strike(&fault);
-            self.fail(&with_source, &fault, fatal);
+            let loss = self.ledger.strike(&fault);
+            self.fail(&with_source, &fault, loss);
         }
     }
 
@@ -401,9 +401,8 @@ impl Dispatcher<'_> {
     fn upload_failed(&mut self, node: NodeId, fault: &Fault) {
         self.nodes[node].failures += 1;
         let failures = self.nodes[node].failures;
-        let fatal = self.ledger.strike(fault);
-        if fatal || failures >= SESSIONS || !fault.may_pass() {
-            self.fail(&[node], fault, fatal);
+        if failures >= SESSIONS || !fault.may_pass() || fault.contact == Contact::Failed {
+            self.failed(node, fault);
             return;
         }
         self.retries += 1;

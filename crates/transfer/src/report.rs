@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use oci::{Digest, RepositoryName, Tag};
-use planner::{OpId, Plan, Problem, ProblemKind, RegistryName, Side};
+use planner::{OpId, Place, Plan, Problem, ProblemKind, RegistryName, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::{Outcome, StopReason};
@@ -165,6 +165,17 @@ pub struct Failure {
     /// How many ops failed or were skipped because of it, counted per place.
     #[serde(default)]
     pub affected: u64,
+}
+
+impl Failure {
+    /// Returns the place where it was met first.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            registry: self.registry.clone(),
+            repository: self.repository.clone(),
+        }
+    }
 }
 
 impl Report {

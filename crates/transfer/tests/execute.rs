@@ -407,9 +407,29 @@ async fn no_fallback_tag_is_made_where_the_registry_lists_referrers_itself() {
     assert_eq!(run(&plan, &[&x]).await.ops.already_done, 1);
     assert_eq!(x.writes(), 0);
     x.hold_manifest("app", tag.as_str(), &index_of(&second));
-    assert_eq!(run(&plan, &[&x]).await.ops.done, 1);
+    let report = run(&plan, &[&x]).await;
+    assert_eq!((report.failures.as_slice(), report.ops.done), ([].as_slice(), 1));
     let index = x.manifest("app", &x.tag("app", tag.as_str()).unwrap()).unwrap();
     assert_eq!(index.children().count(), 2, "one that stands there is completed");
+}
+
+#[tokio::test]
+async fn an_index_that_somebody_else_overwrote_is_written_again() {
+    let (subject, signature) = (Image::new("subject"), Image::new("signature"));
+    let tag = oci::AttachmentTag::Fallback.of(subject.digest());
+    let merge = op("merge", OpKind::MergeReferrers, &["x/app"])
+        .of(subject.digest())
+        .tagged(tag.as_str());
+    let plan = plan(&[], vec![merge.adding(vec![signature.manifest.descriptor()])]);
+    let x = Fake::new("x");
+    x.trouble("PUT manifest", 2, Trouble::Lose);
+    assert_eq!(run(&plan, &[&x]).await.ops.done, 1);
+    assert_eq!(x.count("PUT manifest"), 3);
+    let x = Fake::new("x");
+    x.trouble("PUT manifest", 99, Trouble::Lose);
+    let report = run(&plan, &[&x]).await;
+    assert_eq!((report.ops.failed, x.count("PUT manifest")), (1, 5));
+    assert!(report.failures[0].error.contains("somebody else"));
 }
 
 fn index_of(image: &Image) -> Manifest {

@@ -9,6 +9,7 @@ mod broken_configurations;
 mod commands;
 mod counts;
 mod demo;
+mod embedded;
 mod faults;
 mod layouts;
 mod real_registries;

@@ -23,9 +23,11 @@ pub(crate) async fn run(context: &Context, arguments: &arguments::Plan) -> Resul
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
     let plan = survey::survey(context, &spec, &connections).await?.plan;
-    form::print(context, &plan, arguments.format)?;
     if let Some(path) = &arguments.out {
         saved_plan::write(path, &plan)?;
+    }
+    form::print(context, &plan, arguments.format)?;
+    if let Some(path) = &arguments.out {
         let path = path.display();
         context.terminal.say(&format!(
             "\nSaved the plan to {path}. To do exactly this: transship apply {path}"

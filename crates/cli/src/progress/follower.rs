@@ -120,9 +120,7 @@ impl Follower {
                 self.screen
                     .line(&format!("retrying an upload to {place}: {error}"));
             }
-            Event::RegistryLost { registry, error } => {
-                self.screen.line(&format!("giving up on {registry}: {error}"));
-            }
+            Event::GivenUp { error } => self.screen.line(&format!("giving up: {error}")),
             Event::Stopping { reason } => self.screen.line(stopping(*reason)),
             Event::RoundEnded { .. }
             | Event::PlanStarted { .. }

@@ -59,10 +59,17 @@ impl World {
     }
 
     /// Surveys and plans.
+    ///
+    /// # Panics
+    /// Where the plan breaks a rule of plans.
     #[must_use]
     pub fn plan(&self, spec: &Spec) -> Plan {
         let capabilities = self.capabilities();
-        planner::plan(spec, &capabilities, &self.survey(spec, &capabilities))
+        let plan = planner::plan(spec, &capabilities, &self.survey(spec, &capabilities));
+        if let Err(error) = plan.check() {
+            panic!("{error}: {}", plan.to_json());
+        }
+        plan
     }
 }
 

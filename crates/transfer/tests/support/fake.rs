@@ -29,6 +29,8 @@ pub enum Trouble {
     Wait(Arc<Notify>),
     /// An upload's body is never read.
     Stall,
+    /// A manifest is taken and lost: somebody else overwrote it.
+    Lose,
     /// A body breaks after so many bytes.
     Cut(usize),
 }
@@ -332,7 +334,7 @@ impl ReadRepository for FakeRepository {
         let bytes = self.content(|content| content.blobs.get(&blob.digest).cloned());
         let bytes = bytes.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such blob"))?;
         let cut = match trouble {
-            Some(Trouble::Cut(length)) => Some(length),
+            Some(Trouble::Cut(length)) => Some(length.min(bytes.len())),
             _ => None,
         };
         let whole = bytes.slice(..cut.unwrap_or(bytes.len()));
@@ -411,7 +413,9 @@ impl WriteRepository for FakeRepository {
         reference: &ManifestReference,
         manifest: &Manifest,
     ) -> Result<ManifestPut, Error> {
-        self.ask(format!("PUT manifest {reference}")).await?;
+        if let Some(Trouble::Lose) = self.ask(format!("PUT manifest {reference}")).await? {
+            return Ok(ManifestPut::default());
+        }
         self.content(|content| {
             for blob in manifest.blobs() {
                 assert!(
