@@ -205,6 +205,9 @@ impl<'a> Wanted<'a> {
         let entries: BTreeMap<_, _> = lacking
             .map(|child| (child.digest.clone(), child.clone()))
             .collect();
+        if entries.is_empty() {
+            return None;
+        }
         let merge = MergeWant {
             subject,
             source: want.source,

@@ -5,7 +5,7 @@ use planner::{OpKind, Plan, PlanError};
 use serde_json::Value;
 use transship_planner as planner;
 
-/// A plan of schema 1 with every kind of op, a blocked tag and a note.
+/// A plan of schema 1 with every kind of op, and with blocked tags.
 const SCHEMA_1: &str = include_str!("golden/schema-1.json");
 
 fn schema_1() -> Plan {
@@ -29,7 +29,25 @@ fn a_plan_of_schema_1_reads_as_it_was_written() {
     let expected = plan.ops.iter().flat_map(|op| &op.at).filter_map(|at| at.expect.as_ref());
     assert!(expected.clone().any(|expect| *expect == Expect::Absent));
     assert!(expected.clone().any(|expect| matches!(expect, Expect::Digest(_))));
-    insta::assert_snapshot!(plan.text(), @"");
+    insta::assert_snapshot!(plan.text(), @r"
+    + ecr/api (repository)
+    + ecr/app (repository)
+    + api:latest -> 2 places (ecr, site)
+    + ecr/api:v1
+    ~ site/api:v1  sha256:e4605d769d73 -> sha256:9a83910535ef
+    + site/app:latest
+    + ecr/app:v1
+    + ecr/app:v2
+    ~ site/app:v2  sha256:022cd35437a4 -> sha256:ea7ec7967451
+    + site/app  2 attachments
+    + ecr/app  3 attachments
+    ! hub/team/gone: the repository hub/team/gone does not exist
+      hint: check the name, and that the credential may read it
+    ! site/app:v1: site/app:v1 is to be sha256:022cd35437a417f000d01c708b714fcd6235ba155cdd6f1749484da40b8df41b by hub/team/app and sha256:9a83910535ef4f29a256d62bab4e0ecac36b17ebf187d9e742608efb119e9a1e by hub/team/api
+      hint: let one mirror leave the tag out, or give it another tag
+
+    Plan: 6 tags to create, 2 to update, 0 to delete; 2 repositories to create; read 331.1 KiB, upload 341.5 KiB, mount 310.2 KiB; 2 blocked.
+    ");
 }
 
 #[test]
@@ -105,7 +123,9 @@ fn whatever_is_changed_is_refused() {
 fn another_schema_is_refused_by_its_number() {
     let text = SCHEMA_1.replacen("\"schema\": 1", "\"schema\": 2", 1);
     let error = Plan::from_json(text.as_bytes()).expect_err("schema 2 is not known");
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @r"
+    the plan has schema 2; this program reads schema 1
+    ");
     assert!(matches!(error, PlanError::Schema { found: 2 }));
 }
 
@@ -138,19 +158,25 @@ fn a_cycle_is_refused() {
         let id = plan.ops[tag].id.clone();
         plan.ops[upload].after.push(id);
     });
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: tag-1 waits for itself
+    ");
 }
 
 #[test]
 fn an_op_before_what_it_waits_for_is_refused() {
     let rule = refusal(|plan| plan.ops.reverse());
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: tag-8 stands before what it waits for
+    ");
 }
 
 #[test]
 fn an_op_that_waits_for_none_is_refused() {
     let rule = refusal(|plan| plan.ops[0].after.push(planner::OpId("upload-99".to_owned())));
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: create-1 waits for upload-99, which is not there
+    ");
 }
 
 #[test]
@@ -159,7 +185,9 @@ fn an_op_that_stands_twice_is_refused() {
         let first = plan.ops[0].clone();
         plan.ops.push(first);
     });
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: create-1 stands twice
+    ");
 }
 
 #[test]
@@ -169,7 +197,9 @@ fn a_place_that_gets_one_thing_twice_is_refused() {
         again.id.0 = "upload-99".to_owned();
         plan.ops.push(again);
     });
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: upload-99 places at ecr/app what another op places there
+    ");
 }
 
 #[test]
@@ -178,7 +208,9 @@ fn a_manifest_that_does_not_wait_for_what_it_names_is_refused() {
         let index = position(plan, OpKind::PutManifest);
         plan.ops[index].after.clear();
     });
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: manifest-1 does not wait for upload-6, which places what it names
+    ");
 }
 
 #[test]
@@ -187,7 +219,9 @@ fn a_tag_without_what_it_must_find_is_refused() {
         let index = position(plan, OpKind::PutTag);
         plan.ops[index].at[0].expect = None;
     });
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: tag-1 is incomplete
+    ");
 }
 
 #[test]
@@ -196,11 +230,15 @@ fn a_place_at_an_unknown_registry_is_refused() {
         let name = plan.ops[position(plan, OpKind::UploadBlob)].at[0].registry.clone();
         plan.registries.remove(&name);
     });
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: create-1 is incomplete
+    ");
 }
 
 #[test]
 fn sums_that_are_wrong_are_refused() {
     let rule = refusal(|plan| plan.summary.bytes.read += 1);
-    insta::assert_snapshot!(rule, @"");
+    insta::assert_snapshot!(rule, @r"
+    the plan breaks a rule: the summary does not sum up the ops
+    ");
 }

@@ -350,6 +350,8 @@ fn on_change_keep_leaves_a_tag_and_says_so() {
     let keep = Mirror { on_change: OnChange::Keep, ..mirror("hub/team/app", &["site/app"]) };
     let plan = world.plan(&world.spec(vec![keep]));
     insta::assert_snapshot!(plan.text(), @r"
+    note: site/app: v1 differs from the source's and is kept
+
     Plan: 0 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 0 B, upload 0 B, mount 0 B; 1 kept.
     ");
 }

@@ -113,7 +113,11 @@ fn story(error: &Error) -> String {
     text
 }
 
+/// What goes wrong inside a registry goes wrong for one reason, whatever it was asked: the status is the fact.
 fn last_word(error: &Error) -> String {
+    if let (ErrorKind::Network, Some(status)) = (error.kind(), error.status()) {
+        return status.to_string();
+    }
     chain(error)
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)
