@@ -183,3 +183,35 @@ async fn a_tag_that_moved_at_the_source_is_updated_and_says_so() {
     }
     site.assert_settled().await;
 }
+
+// docker-registry rewrites what it keeps about a manifest whenever that is put again. An index that names the manifest is
+// refused if it comes in that instant: putting both at once fails one time in four.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_lands_though_each_of_its_children_is_tagged_too() {
+    let mut content = Content::new();
+    let layer = content.layer(Family::Oci, 1, 500);
+    let children: Vec<_> = [
+        "amd64", "arm64", "s390x", "ppc64le", "riscv64", "386", "arm/v7", "arm/v6",
+    ]
+    .iter()
+    .map(|architecture| {
+        let layers = std::slice::from_ref(&layer);
+        let child = content.image(Family::Oci, &format!("linux/{architecture}"), layers);
+        content.tag(&format!("v1-{}", architecture.replace('/', "")), &child);
+        child
+    })
+    .collect();
+    for count in 1..=children.len() {
+        let index = content.index(Family::Oci, &children[..count]);
+        content.tag(&format!("v1-first-{count}"), &index);
+    }
+    let Some(site) = Site::mirroring(3, &[("team/app", &content)]).await else {
+        return;
+    };
+    site.plan(0).await;
+    site.apply(0).await;
+    for target in &site.targets {
+        assert_holds(target, "mirror/app", &content).await;
+    }
+    site.assert_settled().await;
+}
