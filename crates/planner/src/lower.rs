@@ -33,6 +33,8 @@ pub(crate) fn lower(ask: &Ask<'_>, wanted: &Wanted<'_>, seeds: &Seeds, ranked: &
         places,
         tagged,
         waited,
+        naming: HashMap::new(),
+        tagging: HashMap::new(),
         drafts: Drafts::default(),
     };
     lowering.repositories();
@@ -127,6 +129,10 @@ struct Lowering<'a, 'l> {
     /// How many tags name a manifest at a place.
     tagged: HashMap<(&'l Digest, &'l Place), usize>,
     waited: BTreeSet<(Digest, Place)>,
+    /// The ops that put a manifest which names this one.
+    naming: HashMap<(Digest, Place), BTreeSet<usize>>,
+    /// The ops that put this manifest under a tag.
+    tagging: HashMap<(Digest, Place), BTreeSet<usize>>,
     drafts: Drafts,
 }
 
@@ -253,8 +259,25 @@ impl<'l> Lowering<'_, 'l> {
             .iter()
             .map(|place| self.manifest_wish(digest, place))
             .collect();
-        self.drafts
-            .fold(&Item::Manifest(digest.clone()), &draft, wishes, usize::MAX);
+        let item = Item::Manifest(digest.clone());
+        self.drafts.fold(&item, &draft, wishes, usize::MAX);
+        for place in places {
+            self.note_naming(&item, digest, place);
+        }
+    }
+
+    /// Notes which manifests the op that places `item` names.
+    fn note_naming(&mut self, item: &Item, digest: &Digest, place: &Place) {
+        let (Some(op), Some(manifest)) = (
+            self.drafts.placed(item.clone(), place),
+            self.wanted.known.get(digest),
+        ) else {
+            return;
+        };
+        for child in manifest.children() {
+            let key = (child.digest.clone(), place.clone());
+            self.naming.entry(key).or_default().insert(op);
+        }
     }
 
     /// What a manifest waits for at a place: its blobs, its children and its subject, as far as they are planned.
@@ -305,12 +328,34 @@ impl<'l> Lowering<'_, 'l> {
                 ..draft(OpKind::PutTag, reason)
             };
             let wishes = places
-                .into_iter()
+                .iter()
                 .map(|(place, want)| self.tag_wish(digest, place, want))
                 .collect();
-            self.drafts
-                .fold(&Item::Tag(tag.clone()), &draft, wishes, usize::MAX);
+            let item = Item::Tag(tag.clone());
+            self.drafts.fold(&item, &draft, wishes, usize::MAX);
+            for (place, _) in places {
+                self.note_naming(&item, digest, place);
+                let op = self.drafts.placed(item.clone(), place);
+                let key = (digest.clone(), place.clone());
+                self.tagging.entry(key).or_default().extend(op);
+            }
         }
+    }
+
+    /// The ops that must not run beside one that puts `digest` under a tag.
+    ///
+    /// docker-registry rewrites what it knows of a manifest that is put again, and refuses an index that names it in that
+    /// moment. So a manifest is not put again while one that names it is put.
+    fn apart(&self, digest: &Digest, place: &Place) -> BTreeSet<usize> {
+        let of = |ops: &HashMap<(Digest, Place), BTreeSet<usize>>, digest: &Digest| {
+            ops.get(&(digest.clone(), place.clone()))
+                .cloned()
+                .unwrap_or_default()
+        };
+        let manifest = self.wanted.known.get(digest);
+        let children = manifest.into_iter().flat_map(|manifest| manifest.children());
+        let tagged = children.flat_map(|child| of(&self.tagging, &child.digest));
+        of(&self.naming, digest).into_iter().chain(tagged).collect()
     }
 
     fn tag_wish(&self, digest: &Digest, place: &Place, want: &TagWant) -> Wish {
@@ -322,6 +367,7 @@ impl<'l> Lowering<'_, 'l> {
             None => self.manifest_wish(digest, place),
         };
         wish.at.expect = Some(want.expect.clone());
+        wish.after_end = self.apart(digest, place);
         let waits = want.waits.iter().map(|wait| match wait {
             Wait::Manifest(digest) => Item::Manifest(digest.clone()),
             Wait::Tag(tag) => Item::Tag(tag.clone()),

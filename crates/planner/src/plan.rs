@@ -51,7 +51,7 @@ pub struct ManifestEntry {
     /// The manifests it names that ops carry too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manifests: Vec<Digest>,
-    /// The blobs it names.
+    /// The blobs it names, but for layers that are fetched from elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<Digest>,
     /// The manifest it is attached to.

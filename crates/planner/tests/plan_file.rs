@@ -26,7 +26,11 @@ fn a_plan_of_schema_1_reads_as_it_was_written() {
     assert_eq!(plan.to_json(), SCHEMA_1);
     let kinds: std::collections::BTreeSet<OpKind> = plan.ops.iter().map(|op| op.kind).collect();
     assert_eq!(kinds.len(), 6, "every kind of op stands in it");
-    let expected = plan.ops.iter().flat_map(|op| &op.at).filter_map(|at| at.expect.as_ref());
+    let expected = plan
+        .ops
+        .iter()
+        .flat_map(|op| &op.at)
+        .filter_map(|at| at.expect.as_ref());
     assert!(expected.clone().any(|expect| *expect == Expect::Absent));
     assert!(expected.clone().any(|expect| matches!(expect, Expect::Digest(_))));
     insta::assert_snapshot!(plan.text(), @r"
@@ -116,7 +120,10 @@ fn whatever_is_changed_is_refused() {
         }
     });
     assert!(tried > 300, "only {tried} values were tried");
-    assert!(by_digest > tried / 2, "of {tried} only {by_digest} were told by the digest");
+    assert!(
+        by_digest > tried / 2,
+        "of {tried} only {by_digest} were told by the digest"
+    );
 }
 
 #[test]
@@ -131,9 +138,20 @@ fn another_schema_is_refused_by_its_number() {
 
 #[test]
 fn what_is_no_plan_is_refused() {
-    for text in ["", "null", "[]", "{}", "{\"schema\": \"1\"}", "{\"schema\": 1}", "schema: 1"] {
+    for text in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{\"schema\": \"1\"}",
+        "{\"schema\": 1}",
+        "schema: 1",
+    ] {
         let error = Plan::from_json(text.as_bytes()).expect_err(text);
-        assert!(matches!(error, PlanError::Json(_) | PlanError::Schema { .. }), "{text}: {error}");
+        assert!(
+            matches!(error, PlanError::Json(_) | PlanError::Schema { .. }),
+            "{text}: {error}"
+        );
     }
 }
 
@@ -148,7 +166,10 @@ fn refusal(change: impl FnOnce(&mut Plan)) -> String {
 }
 
 fn position(plan: &Plan, kind: OpKind) -> usize {
-    plan.ops.iter().position(|op| op.kind == kind).expect("every kind of op stands in it")
+    plan.ops
+        .iter()
+        .position(|op| op.kind == kind)
+        .expect("every kind of op stands in it")
 }
 
 #[test]
@@ -227,7 +248,9 @@ fn a_tag_without_what_it_must_find_is_refused() {
 #[test]
 fn a_place_at_an_unknown_registry_is_refused() {
     let rule = refusal(|plan| {
-        let name = plan.ops[position(plan, OpKind::UploadBlob)].at[0].registry.clone();
+        let name = plan.ops[position(plan, OpKind::UploadBlob)].at[0]
+            .registry
+            .clone();
         plan.registries.remove(&name);
     });
     insta::assert_snapshot!(rule, @r"

@@ -12,14 +12,20 @@ const KIB: usize = 1024;
 
 /// `v1` of an application on a base.
 fn v1(content: &mut Content) {
-    let layers = [content.layer(Family::Oci, 1, 300 * KIB), content.layer(Family::Oci, 2, 20 * KIB)];
+    let layers = [
+        content.layer(Family::Oci, 1, 300 * KIB),
+        content.layer(Family::Oci, 2, 20 * KIB),
+    ];
     let image = content.image(Family::Oci, "linux/amd64", &layers);
     content.tag("v1", &image);
 }
 
 /// `v2` of the same: its base is that of `v1`.
 fn v2(content: &mut Content) {
-    let layers = [content.layer(Family::Oci, 1, 300 * KIB), content.layer(Family::Oci, 3, 30 * KIB)];
+    let layers = [
+        content.layer(Family::Oci, 1, 300 * KIB),
+        content.layer(Family::Oci, 3, 30 * KIB),
+    ];
     let image = content.image(Family::Oci, "linux/amd64", &layers);
     content.tag("v2", &image);
 }
@@ -36,7 +42,10 @@ fn moved_v1(content: &mut Content) {
 
 /// `v1` with a bill of materials and a signature of that, by fallback tags.
 fn signed_v1(content: &mut Content) {
-    let layers = [content.layer(Family::Oci, 1, 300 * KIB), content.layer(Family::Oci, 2, 20 * KIB)];
+    let layers = [
+        content.layer(Family::Oci, 1, 300 * KIB),
+        content.layer(Family::Oci, 2, 20 * KIB),
+    ];
     let image = content.image(Family::Oci, "linux/amd64", &layers);
     content.tag("v1", &image);
     let sbom = content.sbom(&image);
@@ -48,11 +57,17 @@ fn signed_v1(content: &mut Content) {
 /// A source, and targets of which each is as `options` say.
 fn world(targets: &[&str], options: &Options) -> World {
     let world = World::new().registry("hub", Options::default());
-    targets.iter().fold(world, |world, name| world.registry(name, options.clone()))
+    targets
+        .iter()
+        .fold(world, |world, name| world.registry(name, options.clone()))
 }
 
 fn committed() -> Options {
-    Options { mount: MountRule::Committed, creation: Creation::Call, ..Options::default() }
+    Options {
+        mount: MountRule::Committed,
+        creation: Creation::Call,
+        ..Options::default()
+    }
 }
 
 fn app(to: &[&str]) -> Vec<Mirror> {
@@ -98,7 +113,9 @@ fn graph(plan: &Plan) -> String {
 
 #[test]
 fn a_first_sync_brings_every_tag() {
-    let world = world(&["site"], &Options::default()).holds("hub/team/app", v1).holds("hub/team/app", v2);
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", v1)
+        .holds("hub/team/app", v2);
     let plan = world.plan(&world.spec(app(&["site/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
@@ -110,7 +127,9 @@ fn a_first_sync_brings_every_tag() {
 
 #[test]
 fn a_base_that_repositories_share_is_sent_once_and_mounted() {
-    let world = world(&["site"], &Options::default()).holds("hub/team/app", v1).holds("hub/team/api", v2);
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", v1)
+        .holds("hub/team/api", v2);
     let plan = world.plan(&world.spec(app_and_api("site")));
     insta::assert_snapshot!(plan.text() + &graph(&plan), @r"
     + site/api:v2
@@ -130,7 +149,9 @@ fn a_base_that_repositories_share_is_sent_once_and_mounted() {
 
 #[test]
 fn a_registry_that_mounts_only_committed_blobs_gets_the_first_manifest_before_the_mount() {
-    let world = world(&["ecr"], &committed()).holds("hub/team/app", v1).holds("hub/team/api", v2);
+    let world = world(&["ecr"], &committed())
+        .holds("hub/team/app", v1)
+        .holds("hub/team/api", v2);
     let plan = world.plan(&world.spec(app_and_api("ecr")));
     insta::assert_snapshot!(plan.text() + &graph(&plan), @r"
     + ecr/api (repository)
@@ -154,7 +175,11 @@ fn a_registry_that_mounts_only_committed_blobs_gets_the_first_manifest_before_th
 
 #[test]
 fn a_registry_that_mounts_nothing_gets_each_blob_by_one_read() {
-    let options = Options { mount: MountRule::Never, creation: Creation::Call, ..Options::default() };
+    let options = Options {
+        mount: MountRule::Never,
+        creation: Creation::Call,
+        ..Options::default()
+    };
     let world = world(&["ecr"], &options).holds("hub/team/app", v1);
     let plan = world.plan(&world.spec(app(&["ecr/app", "ecr/backup/app"])));
     insta::assert_snapshot!(plan.text() + &graph(&plan), @r"
@@ -206,8 +231,9 @@ fn only_the_layer_that_is_missing_is_sent() {
 
 #[test]
 fn a_tag_that_moved_at_the_source_is_updated() {
-    let world =
-        world(&["site"], &Options::default()).holds("hub/team/app", moved_v1).holds("site/app", v1);
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", moved_v1)
+        .holds("site/app", v1);
     let plan = world.plan(&world.spec(app(&["site/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     ~ site/app:v1  sha256:ea7ec7967451 -> sha256:465a82c2febb
@@ -218,7 +244,9 @@ fn a_tag_that_moved_at_the_source_is_updated() {
 
 #[test]
 fn what_is_unchanged_needs_nothing() {
-    let world = world(&["site"], &Options::default()).holds("hub/team/app", v1).holds("site/app", v1);
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", v1)
+        .holds("site/app", v1);
     let plan = world.plan(&world.spec(app(&["site/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     No changes. Every target matches.
@@ -227,8 +255,9 @@ fn what_is_unchanged_needs_nothing() {
 
 #[test]
 fn a_signature_that_comes_late_follows_its_unchanged_image() {
-    let world =
-        world(&["site"], &Options::default()).holds("hub/team/app", signed_v1).holds("site/app", v1);
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", signed_v1)
+        .holds("site/app", v1);
     let plan = world.plan(&world.spec(app(&["site/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app  2 attachments
@@ -264,11 +293,20 @@ fn entries_that_a_fallback_tag_lacks_are_merged_into_it() {
 
 #[test]
 fn a_fallback_tag_is_made_only_where_the_referrers_api_is_missing() {
-    let api = Options { referrers: ReferrersApi::Announced, ..Options::default() };
+    let api = Options {
+        referrers: ReferrersApi::Announced,
+        ..Options::default()
+    };
     let world = World::new()
         .registry("hub", api.clone())
         .registry("new", api)
-        .registry("old", Options { referrers: ReferrersApi::Denied, ..Options::default() })
+        .registry(
+            "old",
+            Options {
+                referrers: ReferrersApi::Denied,
+                ..Options::default()
+            },
+        )
         .holds("hub/team/app", |content| {
             v1(content);
             let image = content.manifests[0].clone();
@@ -305,8 +343,9 @@ fn a_cosign_tag_that_differs_at_the_target_is_left_and_named() {
             content.tag(tag.as_str(), &image);
         }
     };
-    let world =
-        world(&["site"], &Options::default()).holds("hub/team/app", sign(8)).holds("site/app", sign(9));
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", sign(8))
+        .holds("site/app", sign(9));
     let plan = world.plan(&world.spec(app(&["site/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     note: site/app: sha256-ea7ec7967451e23b8801cea54e9575ba0b406d3aac0af5084af01ed515fd7afb.sig differs from the source's and is left as it is
@@ -331,9 +370,15 @@ fn a_source_repository_that_does_not_exist_blocks_itself_alone() {
 #[test]
 fn a_listed_tag_that_is_missing_is_blocked_and_the_others_go_on() {
     let world = world(&["site"], &Options::default()).holds("hub/team/app", v1);
-    let list = Conditions { list: Some([tag("v1"), tag("v3")].into()), ..Conditions::default() };
+    let list = Conditions {
+        list: Some([tag("v1"), tag("v3")].into()),
+        ..Conditions::default()
+    };
     let tags = vec![TagSet::new(list).expect("it is a list")];
-    let plan = world.plan(&world.spec(vec![Mirror { tags, ..mirror("hub/team/app", &["site/app"]) }]));
+    let plan = world.plan(&world.spec(vec![Mirror {
+        tags,
+        ..mirror("hub/team/app", &["site/app"])
+    }]));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
     ! hub/team/app:v3: hub/team/app: the listed tag v3 does not exist
@@ -345,9 +390,13 @@ fn a_listed_tag_that_is_missing_is_blocked_and_the_others_go_on() {
 
 #[test]
 fn on_change_keep_leaves_a_tag_and_says_so() {
-    let world =
-        world(&["site"], &Options::default()).holds("hub/team/app", moved_v1).holds("site/app", v1);
-    let keep = Mirror { on_change: OnChange::Keep, ..mirror("hub/team/app", &["site/app"]) };
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", moved_v1)
+        .holds("site/app", v1);
+    let keep = Mirror {
+        on_change: OnChange::Keep,
+        ..mirror("hub/team/app", &["site/app"])
+    };
     let plan = world.plan(&world.spec(vec![keep]));
     insta::assert_snapshot!(plan.text(), @r"
     note: site/app: v1 differs from the source's and is kept
@@ -362,7 +411,10 @@ fn on_change_refuse_blocks_a_tag_that_differs() {
         .holds("hub/team/app", moved_v1)
         .holds("hub/team/app", v2)
         .holds("site/app", v1);
-    let refuse = Mirror { on_change: OnChange::Refuse, ..mirror("hub/team/app", &["site/app"]) };
+    let refuse = Mirror {
+        on_change: OnChange::Refuse,
+        ..mirror("hub/team/app", &["site/app"])
+    };
     let plan = world.plan(&world.spec(vec![refuse]));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v2
@@ -374,9 +426,13 @@ fn on_change_refuse_blocks_a_tag_that_differs() {
 
 #[test]
 fn two_mirrors_that_want_one_tag_differently_block_the_second() {
-    let world =
-        world(&["site"], &Options::default()).holds("hub/team/app", v1).holds("hub/team/api", moved_v1);
-    let mirrors = vec![mirror("hub/team/app", &["site/app"]), mirror("hub/team/api", &["site/app"])];
+    let world = world(&["site"], &Options::default())
+        .holds("hub/team/app", v1)
+        .holds("hub/team/api", moved_v1);
+    let mirrors = vec![
+        mirror("hub/team/app", &["site/app"]),
+        mirror("hub/team/api", &["site/app"]),
+    ];
     let plan = world.plan(&world.spec(mirrors));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
@@ -408,9 +464,15 @@ fn a_repository_is_created_where_an_api_call_creates_it() {
 
 #[test]
 fn a_repository_that_nobody_may_create_blocks_what_goes_there() {
-    let world = world(&["site"], &Options { creation: Creation::Never, ..Options::default() })
-        .holds("hub/team/app", v1)
-        .holds("site/backup/app", |_| {});
+    let world = world(
+        &["site"],
+        &Options {
+            creation: Creation::Never,
+            ..Options::default()
+        },
+    )
+    .holds("hub/team/app", v1)
+    .holds("site/backup/app", |_| {});
     let plan = world.plan(&world.spec(app(&["site/app", "site/backup/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     + site/backup/app:v1
@@ -424,7 +486,13 @@ fn a_repository_that_nobody_may_create_blocks_what_goes_there() {
 #[test]
 fn a_target_that_is_down_is_blocked_and_the_others_go_on() {
     let world = world(&["acr", "gar"], &Options::default())
-        .registry("acr", Options { state: State::Down, ..Options::default() })
+        .registry(
+            "acr",
+            Options {
+                state: State::Down,
+                ..Options::default()
+            },
+        )
         .holds("hub/team/app", v1)
         .holds("hub/team/app", v2);
     let plan = world.plan(&world.spec(app(&["acr/app", "acr/backup/app", "gar/app"])));
@@ -439,10 +507,16 @@ fn a_target_that_is_down_is_blocked_and_the_others_go_on() {
 
 #[test]
 fn a_repository_that_may_not_be_read_blocks_itself_alone() {
-    let mut world =
-        world(&["site"], &Options::default()).holds("hub/team/app", v1).holds("hub/team/api", v2);
+    let mut world = world(&["site"], &Options::default())
+        .holds("hub/team/app", v1)
+        .holds("hub/team/api", v2);
     let api = place("hub/team/api");
-    world.registries.get_mut(&api.registry).expect("it was added").unreadable.insert(api.repository);
+    world
+        .registries
+        .get_mut(&api.registry)
+        .expect("it was added")
+        .unreadable
+        .insert(api.repository);
     let plan = world.plan(&world.spec(app_and_api("site")));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1

@@ -207,6 +207,15 @@ fn all_is_there(before: &World, after: &World, spec: &Spec) -> Verdict {
     is_consistent(after)
 }
 
+/// Plans, and checks the plan.
+fn planned(world: &World, spec: &Spec) -> Result<Plan, TestCaseError> {
+    let plan = world.plan(spec);
+    match plan.check() {
+        Ok(()) => Ok(plan),
+        Err(error) => Err(TestCaseError::fail(format!("{error}: {}", plan.to_json()))),
+    }
+}
+
 fn is_consistent(world: &World) -> Verdict {
     let found = world.inconsistencies();
     prop_assert!(found.is_empty(), "inconsistent: {found:?}");
@@ -219,7 +228,7 @@ fn nothing_refused(applied: &Applied) -> Verdict {
 }
 
 fn nothing_left(world: &World, spec: &Spec) -> Verdict {
-    let plan = world.plan(spec);
+    let plan = planned(world, spec)?;
     prop_assert!(plan.ops.is_empty(), "planned again: {}", plan.to_json());
     Ok(())
 }
@@ -289,7 +298,7 @@ fn nothing_moves_twice(world: &World, survey: &Survey, applied: &Applied) -> Ver
 #[test]
 fn every_plan_keeps_its_rules_and_its_bytes() {
     in_every_world("every_plan_keeps_its_rules_and_its_bytes", |case, _| {
-        let plan = case.world.plan(&case.spec);
+        let plan = planned(&case.world, &case.spec)?;
         prop_assert!(plan.check().is_ok(), "{:?}\n{}", plan.check(), plan.to_json());
         let text = plan.to_json();
         let read = Plan::from_json(text.as_bytes());
@@ -302,7 +311,7 @@ fn every_plan_keeps_its_rules_and_its_bytes() {
         for source in turned.mirrors.iter_mut().flat_map(|mirror| &mut mirror.sources) {
             source.targets.reverse();
         }
-        prop_assert_eq!(case.world.plan(&turned).to_json(), plan.to_json());
+        prop_assert_eq!(planned(&case.world, &turned)?.to_json(), plan.to_json());
         let quiet = plan.text() == "No changes. Every target matches.\n";
         let kept = plan.summary.tags.keep > 0;
         prop_assert_eq!(quiet, plan.ops.is_empty() && plan.blocked.is_empty() && !kept);
@@ -339,17 +348,17 @@ fn whatever_fails_registries_stay_consistent_and_the_next_plans_converge() {
         |case, chance| {
             let mut world = case.world.clone();
             for round in 0..2 {
-                let plan = world.plan(&case.spec);
+                let plan = planned(&world, &case.spec)?;
                 let applied = world.apply(&plan, chance, &mut by_chance(chance.wrapping_add(round)));
                 nothing_refused(&applied)?;
                 is_consistent(&world)?;
             }
-            let plan = world.plan(&case.spec);
+            let plan = planned(&world, &case.spec)?;
             nothing_refused(&world.apply(&plan, chance, &mut never))?;
             all_is_there(&case.world, &world, &case.spec)?;
             nothing_left(&world, &case.spec)?;
             let mut unharmed = case.world.clone();
-            unharmed.apply(&case.world.plan(&case.spec), chance, &mut never);
+            unharmed.apply(&planned(&case.world, &case.spec)?, chance, &mut never);
             same_tags(&unharmed, &world, &case.spec)
         },
     );
@@ -452,10 +461,10 @@ fn a_target_that_is_down_changes_nothing_elsewhere() {
             for source in without.mirrors.iter_mut().flat_map(|mirror| &mut mirror.sources) {
                 source.targets.retain(|target| target.place.registry != *down);
             }
-            let plan = world.plan(&case.spec);
+            let plan = planned(&world, &case.spec)?;
             prop_assert!(plan.check().is_ok(), "{:?}", plan.check());
             prop_assert!(plan.blocked.iter().any(|problem| problem.registry == *down));
-            let other = world.plan(&without);
+            let other = planned(&world, &without)?;
             prop_assert_eq!(&plan.ops, &other.ops);
             prop_assert_eq!(&plan.summary.bytes, &other.summary.bytes);
             nothing_refused(&world.apply(&plan, chance, &mut never))?;
@@ -469,7 +478,7 @@ fn a_tag_that_moved_since_the_plan_stays_and_all_else_lands() {
     in_every_world(
         "a_tag_that_moved_since_the_plan_stays_and_all_else_lands",
         |case, chance| {
-            let plan = case.world.plan(&case.spec);
+            let plan = planned(&case.world, &case.spec)?;
             let writes: Vec<(&Op, &OpPlace)> = plan
                 .ops
                 .iter()
