@@ -113,8 +113,9 @@ pub(crate) struct Access {
 /// `init`.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    #[command(flatten)]
-    pub(crate) configuration: Configuration,
+    /// Write the configuration to FILE; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "transship.yaml")]
+    pub(crate) file: PathBuf,
 }
 
 /// `plan`.

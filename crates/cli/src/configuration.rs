@@ -94,7 +94,7 @@ fn read(source: &files::Input) -> Result<String, Failure> {
 }
 
 fn unreadable(source: &files::Input, error: &io::Error) -> Failure {
-    let failure = Failure::refused(format!("read the configuration from {}", source.name())).because(error);
+    let failure = Failure::refused(format!("can't read the configuration {}", source.name())).because(error);
     match error.kind() {
         io::ErrorKind::NotFound => {
             failure.hint("`transship init` writes a configuration to start from; `-f FILE` names another")

@@ -65,7 +65,7 @@ impl Failure {
         if let Text::Chain(chain) = &mut self.text {
             let mut next = Some(error);
             while let Some(error) = next {
-                let text = error.to_string();
+                let text = without_number(&error.to_string());
                 // Some libraries repeat their source in their own text.
                 if chain.last().is_none_or(|last| !last.ends_with(&text)) {
                     chain.push(text);
@@ -99,6 +99,14 @@ impl Failure {
         }
     }
 
+    /// Returns what happened and why in one line, for programs.
+    pub(crate) fn message(&self) -> String {
+        match &self.text {
+            Text::Chain(chain) => chain.join(": "),
+            Text::Rendered(text) => text.trim_end().to_owned(),
+        }
+    }
+
     /// Returns how the process ends.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
@@ -126,9 +134,23 @@ impl Failure {
     }
 }
 
+/// Takes the number of a system error off its text: the words say the same.
+fn without_number(text: &str) -> String {
+    match text.rsplit_once(" (os error ") {
+        Some((words, number)) if number.trim_end_matches(')').parse::<i32>().is_ok() => words.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_error_is_told_without_its_number() {
+        let failure = Failure::failed("can't read it").because(&std::io::Error::from_raw_os_error(2));
+        assert_eq!(failure.message(), "can't read it: No such file or directory");
+    }
 
     #[test]
     fn a_chain_reads_from_what_failed_to_why() {

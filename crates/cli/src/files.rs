@@ -73,12 +73,8 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return File::options().write(true).open(path)?.write_all(bytes);
     }
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    // A temporary file has mode 0600, and keeps it when it is renamed.
-    let mut file = NamedTempFile::new_in(directory)?;
+    let directory = directory(path);
+    let mut file = beside(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -86,9 +82,49 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Finds out beforehand whether [`write_whole`] can write there. Nothing is left behind.
+///
+/// # Errors
+/// A directory that is missing or takes no files, and a path that is a directory itself.
+pub(crate) fn can_be_written(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => Ok(()),
+        _ => beside(directory(path)).map(drop),
+    }
+}
+
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a temporary file with mode 0600, which it keeps when it is renamed.
+fn beside(directory: &Path) -> io::Result<NamedTempFile> {
+    if !directory.is_dir() {
+        let missing = format!("there is no directory {}", directory.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+    }
+    // The name of the temporary file would only confuse.
+    NamedTempFile::new_in(directory).map_err(|error| error.kind().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_known_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        can_be_written(&path).unwrap();
+        assert!(!path.exists());
+        assert!(can_be_written(directory.path()).is_err());
+        let error = can_be_written(&directory.path().join("missing/report.json")).unwrap_err();
+        assert!(error.to_string().starts_with("there is no directory "), "{error}");
+    }
 
     #[test]
     fn a_written_file_is_private_and_replaces_the_old_one() {

@@ -89,7 +89,9 @@ impl<'a> Way<'a> {
         if trusted {
             return gap;
         }
-        needs.manifests.entry(digest.clone()).or_default().put |= put;
+        let need = needs.manifests.entry(digest.clone()).or_default();
+        need.put |= put;
+        need.foreign = self.mirror.foreign_layers == ForeignLayers::Copy;
         needs.known.insert(digest.clone(), manifest);
         if put || self.mirror.check == Check::Blobs {
             gap = both(gap, self.need_blobs(ask, manifest, needs));

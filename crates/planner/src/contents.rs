@@ -34,13 +34,14 @@ pub fn closure(
     for ((place, tag), digest) in wanted.standing {
         closure.entry(place).or_default().tags.insert(tag, digest);
     }
-    for (digest, place) in wanted.manifests.into_keys() {
+    for ((digest, place), want) in wanted.manifests {
         let contents = closure.entry(place).or_default();
         let blobs = wanted
             .known
             .get(&digest)
             .into_iter()
-            .flat_map(|manifest| manifest.blobs());
+            .flat_map(|manifest| manifest.blobs())
+            .filter(|blob| want.foreign || !blob.media_type.is_nondistributable());
         contents
             .blobs
             .extend(blobs.map(|blob| (blob.digest.clone(), blob.size)));

@@ -20,7 +20,9 @@ pub(crate) fn manifest_entries(wanted: &Wanted<'_>, ops: &[Op]) -> BTreeMap<Dige
     let entry = |digest: &Digest| {
         let manifest = wanted.known.get(digest)?;
         // No registry asks for layers that are fetched from elsewhere.
-        let blobs = manifest.blobs().filter(|blob| !blob.media_type.is_nondistributable());
+        let blobs = manifest
+            .blobs()
+            .filter(|blob| !blob.media_type.is_nondistributable());
         Some(ManifestEntry {
             media_type: manifest.media_type().clone(),
             size: manifest.bytes().len() as u64,

@@ -6,6 +6,7 @@ use oci::{Digest, Manifest};
 
 use crate::ask::Ask;
 use crate::spec::Endpoint;
+use crate::survey::Known;
 use crate::want::Wanted;
 use crate::{Answer, MountRule, Place, Question, RegistryName, Spec, Survey};
 
@@ -51,7 +52,11 @@ impl<'a> Holders<'a> {
                 _ => None,
             };
             for blob in manifest.into_iter().flat_map(Manifest::blobs) {
-                holders.hold(&registry.endpoint, &blob.digest, place, Proof::Manifest);
+                // A manifest proves its blobs, unless the registry said otherwise: a damaged repository holds less.
+                let question = Question::Blob(place.clone(), blob.digest.clone());
+                if survey.answer(&question) != Known::Yes(&Answer::Blob(false)) {
+                    holders.hold(&registry.endpoint, &blob.digest, place, Proof::Manifest);
+                }
             }
         }
         holders
@@ -109,7 +114,7 @@ pub(crate) fn probe(spec: &Spec, survey: &Survey, ask: &mut Ask<'_>, wanted: &Wa
         }
         let unasked = others.into_iter().filter(|place| {
             let question = Question::Blob((*place).clone(), blob.clone());
-            matches!(survey.answer(&question), crate::survey::Known::Unasked)
+            matches!(survey.answer(&question), Known::Unasked)
         });
         for place in unasked.take(PROBES_AT_ONCE) {
             // Only the question matters here: its answer is read when holders are gathered again.

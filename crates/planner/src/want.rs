@@ -45,6 +45,8 @@ pub(crate) struct ManifestWant {
     pub(crate) put: bool,
     /// Its blobs that are missing there.
     pub(crate) blobs: BTreeSet<Digest>,
+    /// Whether its layers that are fetched from elsewhere are copied too.
+    pub(crate) foreign: bool,
     /// Whether something asks for it by digest alone.
     pub(crate) by_digest: bool,
 }
@@ -113,6 +115,7 @@ pub(crate) struct TagNeed {
 pub(crate) struct ManifestNeed {
     pub(crate) put: bool,
     pub(crate) blobs: BTreeSet<Digest>,
+    pub(crate) foreign: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -144,10 +147,12 @@ impl<'a> Wanted<'a> {
                     source: source.clone(),
                     put: false,
                     blobs: BTreeSet::new(),
+                    foreign: false,
                     by_digest: false,
                 });
             want.put |= need.put;
             want.blobs.extend(need.blobs);
+            want.foreign |= need.foreign;
         }
         for (tag, TagNeed { digest, subject }) in needs.tags {
             waits.insert(Wait::Tag(tag.clone()));

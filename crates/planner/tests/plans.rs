@@ -50,7 +50,7 @@ fn signed_v1(content: &mut Content) {
     content.tag("v1", &image);
     let sbom = content.sbom(&image);
     let signature = content.signature(&sbom);
-    content.fallback(&image, &[sbom.clone()]);
+    content.fallback(&image, std::slice::from_ref(&sbom));
     content.fallback(&sbom, &[signature]);
 }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
+use tokio::sync::{Mutex as Queue, MutexGuard as Turn};
+use tokio::time::Instant;
 
 use crate::call::Scope;
 use crate::challenge::Challenge;
@@ -17,6 +20,10 @@ use crate::{Credential, CredentialSource, Error, ErrorKind, SignIn};
 
 /// A credential that was never taken and refused this often is not sent again: accounts get locked.
 const MAX_STRIKES: u32 = 3;
+/// A password that was good may have ended after this long, whatever words it is refused with: ECR's answer a 403.
+const MAY_HAVE_ENDED: Duration = Duration::from_secs(10 * 60);
+/// With this many scopes, tokens that have ended are dropped.
+const MANY_SCOPES: usize = 1_000;
 
 /// What one client knows of how its registry lets people in.
 pub(crate) struct Auth {
@@ -48,6 +55,10 @@ struct Signed {
     sign_in: SignIn,
     taken: AtomicBool,
     strikes: AtomicU32,
+    /// Who shows a credential that nobody has taken yet: one at a time.
+    trial: Queue<()>,
+    /// When its source was asked last.
+    asked: Mutex<Instant>,
 }
 
 /// A token and whose it is.
@@ -98,7 +109,7 @@ impl Auth {
         matches!(*self.scheme(), Scheme::Unknown)
     }
 
-    /// Learns that the registry asks for nothing.
+    /// Learns from a write that was taken from nobody that the registry asks for nothing.
     pub(crate) fn learn_open(&self) {
         let mut scheme = self.scheme();
         if matches!(*scheme, Scheme::Unknown) {
@@ -142,6 +153,42 @@ impl Auth {
                 .await
                 .map(Some),
         }
+    }
+
+    /// Waits for the turn to show a password that nobody has taken yet. Without turns, a wrong one would be shown as
+    /// often as there are requests on the way.
+    ///
+    /// # Errors
+    /// A password that was refused too often meanwhile.
+    pub(crate) async fn turn<'a>(&self, pass: Option<&'a Pass>) -> Result<Option<Turn<'a, ()>>, Error> {
+        match pass {
+            Some(pass) if pass.token.is_none() => self.trial(&pass.signed).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn trial<'a>(&self, signed: &'a Signed) -> Result<Option<Turn<'a, ()>>, Error> {
+        if signed.is_proven() {
+            return Ok(None);
+        }
+        let turn = signed.trial.lock().await;
+        self.check_strikes(signed)?;
+        Ok((!signed.is_proven()).then_some(turn))
+    }
+
+    /// Returns what replaces a password that was good and may have ended; `None` where its source has no other.
+    ///
+    /// # Errors
+    /// A source that fails.
+    pub(crate) async fn successor(&self, pass: &Pass) -> Result<Option<Pass>, Error> {
+        if pass.token.is_some() || !pass.signed.may_have_ended() {
+            return Ok(None);
+        }
+        let signed = self.sign_in(Some(&pass.signed)).await?;
+        if Arc::ptr_eq(&signed, &pass.signed) {
+            return Ok(None);
+        }
+        self.basic_pass(None).await
     }
 
     /// Counts what the registry thinks of a pass.
@@ -230,7 +277,9 @@ impl Auth {
             let token = &granted.token;
             token.is_fresh() && refused.is_none_or(|pass| pass.token != Some(token.id))
         };
-        if let Some(granted) = self.covering(scope).into_iter().find(usable) {
+        let flight = self.flight(scope);
+        let exact = flight.peek().filter(usable);
+        if let Some(granted) = exact.or_else(|| self.covering(scope, usable)) {
             return self.as_pass(granted, false);
         }
         let made = AtomicBool::new(false);
@@ -238,7 +287,7 @@ impl Auth {
             made.store(true, Ordering::Relaxed);
             self.grant(realm, service, scope, refused).await
         };
-        let granted = self.flight(scope).get(usable, make).await?;
+        let granted = flight.get(usable, make).await?;
         self.as_pass(granted, made.into_inner())
     }
 
@@ -285,14 +334,14 @@ impl Auth {
             let again = refused.is_some_and(|pass| Arc::ptr_eq(&pass.signed, signed));
             return Ok((!again).then(|| Token::as_is(secret.clone())));
         }
-        if realm.trust == Trust::Anonymous && *credential != Credential::Anonymous {
+        if matches!(realm.trust, Trust::Anonymous(_)) && *credential != Credential::Anonymous {
             return Err(realm::refusal(
                 &self.home,
                 realm.url.as_str(),
                 "the credential does not follow there",
             ));
         }
-        self.check_strikes(signed)?;
+        let _turn = self.trial(signed).await?;
         match self.tokens.ask(realm, service, scope, credential).await? {
             Answer::Granted(token) => {
                 signed.taken.store(true, Ordering::Relaxed);
@@ -307,9 +356,7 @@ impl Auth {
     }
 
     fn check_strikes(&self, signed: &Signed) -> Result<(), Error> {
-        let anonymous = signed.sign_in.credential == Credential::Anonymous;
-        let taken = signed.taken.load(Ordering::Relaxed);
-        if !anonymous && !taken && signed.strikes.load(Ordering::Relaxed) >= MAX_STRIKES {
+        if !signed.is_proven() && signed.strikes.load(Ordering::Relaxed) >= MAX_STRIKES {
             return Err(self.refused(&signed.sign_in));
         }
         Ok(())
@@ -333,7 +380,10 @@ impl Auth {
             let sign_in = self.source.sign_in().await?;
             let before = self.signed.peek().or_else(|| refused.cloned());
             Ok(match before {
-                Some(before) if before.sign_in.credential == sign_in.credential => before,
+                Some(before) if before.sign_in.credential == sign_in.credential => {
+                    before.was_asked();
+                    before
+                }
                 _ => Arc::new(Signed::new(sign_in)),
             })
         };
@@ -349,15 +399,22 @@ impl Auth {
         Error::new(ErrorKind::Auth, message)
     }
 
-    /// Returns the tokens at hand whose scope covers `scope`.
-    fn covering(&self, scope: &Scope) -> Vec<Granted> {
+    /// Returns a usable token whose scope covers `scope`.
+    fn covering(&self, scope: &Scope, usable: impl Fn(&Granted) -> bool) -> Option<Granted> {
         let flights = self.flights();
-        let covering = flights.iter().filter(|(wider, _)| wider.covers(scope));
-        covering.filter_map(|(_, flight)| flight.peek()).collect()
+        let mut covering = flights.iter().filter(|(wider, _)| wider.covers(scope));
+        covering.find_map(|(_, flight)| flight.peek().filter(&usable))
     }
 
     fn flight(&self, scope: &Scope) -> Arc<Flight<Granted>> {
-        Arc::clone(self.flights().entry(scope.clone()).or_default())
+        let mut flights = self.flights();
+        if let Some(flight) = flights.get(scope) {
+            return Arc::clone(flight);
+        }
+        if flights.len() >= MANY_SCOPES && flights.len().is_multiple_of(MANY_SCOPES) {
+            flights.retain(|_, flight| Arc::strong_count(flight) > 1 || has_fresh(flight));
+        }
+        Arc::clone(flights.entry(scope.clone()).or_default())
     }
 
     fn flights(&self) -> MutexGuard<'_, BTreeMap<Scope, Arc<Flight<Granted>>>> {
@@ -375,6 +432,29 @@ impl Signed {
             sign_in,
             taken: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
+            trial: Queue::new(()),
+            asked: Mutex::new(Instant::now()),
         }
     }
+
+    /// Returns true where showing it once more can't lock anyone out.
+    fn is_proven(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) || self.sign_in.credential == Credential::Anonymous
+    }
+
+    fn may_have_ended(&self) -> bool {
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+            >= MAY_HAVE_ENDED
+    }
+
+    fn was_asked(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+fn has_fresh(flight: &Flight<Granted>) -> bool {
+    flight.peek().is_some_and(|granted| granted.token.is_fresh())
 }

@@ -8,12 +8,14 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, Method, StatusCode};
 use oci::RepositoryName;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::{ByteStream, Error, ErrorKind, SafeUrl};
 
-/// How much of an unread body is read to keep its connection in use.
+/// How much of an unread body is read to keep its connection in use, and for how long: a new one costs no more.
 const DRAIN: usize = 64 << 10;
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// A request before addresses, credentials and retries.
 pub(crate) struct Call {
@@ -163,13 +165,16 @@ impl Reply {
 
     /// Reads a small rest of the body, so that its connection can be used again; a long one is dropped.
     pub(crate) async fn drain(mut self) {
-        let mut left = DRAIN;
-        while let Some(Ok(chunk)) = self.body.next().await {
-            match left.checked_sub(chunk.len()) {
-                Some(rest) => left = rest,
-                None => return,
+        let drained = async {
+            let mut left = DRAIN;
+            while let Some(Ok(chunk)) = self.body.next().await {
+                match left.checked_sub(chunk.len()) {
+                    Some(rest) => left = rest,
+                    None => return,
+                }
             }
-        }
+        };
+        let _given_up = timeout(DRAIN_TIME, drained).await;
     }
 
     /// Returns a header, where it is there and is plain text.

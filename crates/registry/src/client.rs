@@ -8,6 +8,7 @@ use http::header::HeaderValue;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use oci::{Host, RepositoryName};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::auth::Auth;
@@ -98,6 +99,7 @@ impl Client {
                 tries,
                 chance,
                 counters: Arc::clone(&counters),
+                introduced: OnceCell::new(),
             }
         });
         Self(Arc::new(Shared {

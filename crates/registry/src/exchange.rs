@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
@@ -31,6 +32,8 @@ pub(crate) struct Exchange {
     pub(crate) tries: u32,
     pub(crate) chance: Chance,
     pub(crate) counters: Arc<Counters>,
+    /// Whether the registry was asked how to sign in before anything else told.
+    pub(crate) introduced: OnceCell<()>,
 }
 
 /// A call whose address stands.
@@ -77,18 +80,16 @@ impl Exchange {
         let (errand, mut body) = self.errand(call)?;
         // A body that flows only once must not be spent on learning how to sign in.
         if matches!(body, CallBody::Stream { .. }) && self.auth.is_unknown() {
-            self.introduce().await?;
+            self.introduced.get_or_try_init(|| self.introduce()).await?;
         }
         self.sent(&errand, &mut body).await
     }
 
+    /// Asks for the front page, for its challenge alone. The request that opened a session has told already, so only who
+    /// got a session from elsewhere needs it.
     async fn introduce(&self) -> Result<(), Error> {
         let (errand, mut body) = self.errand(Call::ping())?;
-        let reply = self.sent(&errand, &mut body).await?;
-        if reply.status.is_success() {
-            self.auth.learn_open();
-        }
-        reply.drain().await;
+        self.sent(&errand, &mut body).await?.drain().await;
         Ok(())
     }
 
@@ -179,18 +180,20 @@ impl Exchange {
         let mut pass = self.auth.pass(&errand.scope, None).await?;
         let mut renewed = false;
         loop {
-            let landed = self.walk(errand, body, pass.as_ref()).await?;
-            let asked = challenges(&landed.response.headers);
-            let refused = landed.hop.at_home && is_refusal(landed.response.status, &asked);
-            if let Some(pass) = &pass {
-                self.auth.note(pass, refused);
-            }
-            if !refused {
-                return Ok(landed);
-            }
+            let (landed, asked) = self.shown(errand, body, pass.as_ref()).await?;
+            let streamed = matches!(body, CallBody::Stream { .. });
+            let Some(asked) = asked else {
+                let doubtful = !renewed && !streamed && may_mean_the_credential(&landed);
+                let Some(next) = self.successor(pass.as_ref().filter(|_| doubtful)).await? else {
+                    return Ok(landed);
+                };
+                self.reply(landed, Effort::default()).drain().await;
+                (pass, renewed) = (Some(next), true);
+                continue;
+            };
             let known = self.auth.learn(&asked)?;
             let last = renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass));
-            if matches!(body, CallBody::Stream { .. }) {
+            if streamed {
                 self.forget(errand, pass.as_ref()).await;
                 return Ok(landed);
             }
@@ -205,6 +208,34 @@ impl Exchange {
             self.reply(landed, Effort::default()).drain().await;
             pass = next;
             renewed = !had_none;
+        }
+    }
+
+    /// Sends a request with a pass, and tells what the registry asks for where it turned that down.
+    async fn shown(
+        &self,
+        errand: &Errand,
+        body: &mut CallBody,
+        pass: Option<&Pass>,
+    ) -> Result<(Landed, Option<Vec<Challenge>>), Failure> {
+        let _turn = self.auth.turn(pass).await?;
+        let landed = self.walk(errand, body, pass).await?;
+        let status = landed.response.status;
+        let asked = challenges(&landed.response.headers);
+        let refused = landed.hop.at_home && is_refusal(status, &asked);
+        match pass {
+            // A registry in trouble has not looked at it.
+            Some(pass) if !status.is_server_error() => self.auth.note(pass, refused),
+            None if status.is_success() && is_write(&errand.method) => self.auth.learn_open(),
+            _ => {}
+        }
+        Ok((landed, refused.then_some(asked)))
+    }
+
+    async fn successor(&self, pass: Option<&Pass>) -> Result<Option<Pass>, Error> {
+        match pass {
+            Some(pass) => self.auth.successor(pass).await,
+            None => Ok(None),
         }
     }
 
@@ -258,7 +289,11 @@ impl Exchange {
                 let message = format!("{} redirects a {}", SafeUrl::new(&hop.url), errand.method);
                 return Err(Error::new(ErrorKind::Policy, message).into());
             }
-            hop = hop.follow(&self.home, &response.headers)?;
+            let next = hop.follow(&self.home, &response.headers)?;
+            self.reply(Landed { response, hop }, Effort::default())
+                .drain()
+                .await;
+            hop = next;
         }
     }
 
@@ -307,6 +342,16 @@ impl Exchange {
             effort,
         }
     }
+}
+
+fn is_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// A refusal with which registries also answer to a password that has ended (ECR).
+fn may_mean_the_credential(landed: &Landed) -> bool {
+    let status = landed.response.status;
+    landed.hop.at_home && matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN)
 }
 
 /// A 401, or another refusal that says it is about the token.

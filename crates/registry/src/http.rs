@@ -1,9 +1,7 @@
 //! The transport that goes over the network.
 
 use std::collections::BTreeMap;
-use std::error::Error as StdError;
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +14,9 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::address::{self, Place};
+use crate::failure::classify;
 use crate::progress::{Outgoing, Progress, incoming};
-use crate::resolver::{LeadsInside, OutwardResolver};
+use crate::resolver::Resolver;
 use crate::{
     Error, ErrorKind, Reach, Request, RequestBody, Response, Transport, TransportError, TransportErrorKind,
 };
@@ -137,9 +136,10 @@ impl HttpTransport {
                 builder = builder.identity(identity);
             }
         }
-        if reach == Reach::Elsewhere {
-            builder = builder.dns_resolver(OutwardResolver);
-        }
+        builder = builder.dns_resolver(match reach {
+            Reach::Registry | Reach::Declared => Resolver::Anywhere,
+            Reach::Elsewhere => Resolver::Outward,
+        });
         match route {
             Route::Direct => builder.no_proxy(),
             Route::System => builder,
@@ -182,8 +182,8 @@ impl Transport for HttpTransport {
         let builder = client.request(request.method.clone(), request.url);
         let response = match request.body {
             RequestBody::Stream { length, body } => {
-                let progress = Progress::new();
-                let outgoing = Outgoing::new(length, body, Arc::clone(&progress));
+                let progress = Progress::new(body);
+                let outgoing = Outgoing::new(length, Arc::clone(&progress));
                 let builder = builder
                     .headers(sized(request.headers, length))
                     .body(Body::wrap_stream(outgoing));
@@ -232,15 +232,16 @@ async fn watched(
     sending: impl Future<Output = Sent>,
     progress: &Progress,
 ) -> Result<reqwest::Response, TransportError> {
-    let sent = tokio::select! {
-        sent = sending => sent,
+    let ended = tokio::select! {
+        sent = sending => sent.map_err(classify),
         stalled = progress.stalled() => return Err(stalled),
     };
-    sent.map_err(|error| match progress.take_failure() {
+    progress.finish();
+    ended.map_err(|error| match progress.take_failure() {
         Some(failure) => {
             TransportError::new(TransportErrorKind::Body, "the body broke off").caused_by(failure)
         }
-        None => classify(error),
+        None => error,
     })
 }
 
@@ -261,65 +262,6 @@ fn received(response: reqwest::Response, head_only: bool) -> Response {
 
 fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// Tells failures apart by what lies at the bottom of them.
-fn classify(error: reqwest::Error) -> TransportError {
-    // The address may carry a signature.
-    let error = error.without_url();
-    let (kind, message) = kind_of(&error);
-    TransportError::new(kind, message).caused_by(error)
-}
-
-fn kind_of(error: &reqwest::Error) -> (TransportErrorKind, &'static str) {
-    if causes(error).any(<dyn StdError>::is::<LeadsInside>) {
-        return (
-            TransportErrorKind::Forbidden,
-            "the name leads to this machine or its network",
-        );
-    }
-    // What TLS has to say arrives as invalid data.
-    if io_kinds(error).any(|kind| kind == io::ErrorKind::InvalidData) {
-        let message = if is_plain(error) {
-            "it does not speak TLS"
-        } else {
-            "TLS failed"
-        };
-        return (TransportErrorKind::Tls, message);
-    }
-    if io_kinds(error).any(|kind| kind == io::ErrorKind::ConnectionRefused) {
-        return (TransportErrorKind::Refused, "connection refused");
-    }
-    match (error.is_connect(), error.is_timeout()) {
-        (true, true) => (TransportErrorKind::Connect, "no connection in time"),
-        (true, false) => (TransportErrorKind::Connect, "no connection"),
-        (false, true) => (TransportErrorKind::Timeout, "no answer in time"),
-        (false, false) if error.is_builder() => (TransportErrorKind::Decode, "the request can't be made"),
-        (false, false) => (TransportErrorKind::Interrupted, "the connection broke"),
-    }
-}
-
-fn io_kinds(error: Cause<'_>) -> impl Iterator<Item = io::ErrorKind> {
-    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>().map(io::Error::kind))
-}
-
-/// Returns true where the other side answered a TLS greeting in plain text.
-fn is_plain(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| cause.to_string().contains("InvalidContentType"))
-}
-
-type Cause<'a> = &'a (dyn StdError + 'static);
-
-fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
-    std::iter::successors(Some(error), |error| cause(*error))
-}
-
-/// An I/O error hides what it was made from behind its own source.
-fn cause<'a>(error: Cause<'a>) -> Option<Cause<'a>> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
 }
 
 #[cfg(test)]

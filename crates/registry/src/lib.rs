@@ -10,6 +10,7 @@ mod client;
 pub mod credentials;
 mod error;
 mod exchange;
+mod failure;
 mod flight;
 mod gate;
 mod home;

@@ -18,6 +18,9 @@ pub(crate) const STALL: Duration = Duration::from_secs(30);
 /// A registry may take this long to store a blob after its last byte.
 pub(crate) const COMMIT: Duration = Duration::from_secs(300);
 
+/// A body that is read comes at least this fast, counted over the time spent waiting for it: bytes, and in how long.
+const SLOWEST: (u64, Duration) = (64 << 10, Duration::from_secs(120));
+
 /// What a body that is sent is waiting for.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
@@ -30,15 +33,16 @@ enum Stage {
 }
 
 /// What is shared between a body that is sent and who watches it.
-#[derive(Debug)]
 pub(crate) struct Progress {
+    body: Mutex<Option<ByteStream>>,
     stage: Mutex<Stage>,
     failure: Mutex<Option<Error>>,
 }
 
 impl Progress {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(body: ByteStream) -> Arc<Self> {
         Arc::new(Self {
+            body: Mutex::new(Some(body)),
             stage: Mutex::new(Stage::Peer(Instant::now())),
             failure: Mutex::new(None),
         })
@@ -58,6 +62,23 @@ impl Progress {
                 return stall(stage);
             }
             sleep_until(deadline).await;
+        }
+    }
+
+    /// Drops the body. A registry may answer before it has read it all, and the connection would hold on to the rest.
+    pub(crate) fn finish(&self) {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(body);
+    }
+
+    fn poll_body(&self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        match body.as_mut() {
+            Some(body) => body.poll_next_unpin(context),
+            None => Poll::Ready(Some(Err(Error::new(
+                ErrorKind::Other,
+                "the answer came before the end of the body",
+            )))),
         }
     }
 
@@ -85,7 +106,6 @@ fn stall(stage: Stage) -> TransportError {
 
 /// A body on its way out: exactly as long as announced, and watched.
 pub(crate) struct Outgoing {
-    body: ByteStream,
     left: u64,
     progress: Arc<Progress>,
 }
@@ -96,9 +116,8 @@ pub(crate) struct Outgoing {
 pub(crate) struct BrokenBody;
 
 impl Outgoing {
-    pub(crate) fn new(length: u64, body: ByteStream, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(length: u64, progress: Arc<Progress>) -> Self {
         Self {
-            body,
             left: length,
             progress,
         }
@@ -128,7 +147,8 @@ impl Stream for Outgoing {
     type Item = Result<Bytes, BrokenBody>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.body.poll_next_unpin(context) {
+        let polled = self.progress.poll_body(context);
+        match polled {
             Poll::Pending => {
                 if self.left > 0 {
                     self.progress.enter(Stage::Source);
@@ -149,35 +169,82 @@ impl Stream for Outgoing {
     }
 }
 
-/// A body on its way in: it ends in an error where fewer bytes come than were announced, or none for too long.
+/// A body on its way in: it ends in an error where fewer bytes come than were announced, none for too long, or so few
+/// that it would never end.
 pub(crate) fn incoming(
     body: BoxStream<'static, Result<Bytes, TransportError>>,
     announced: Option<u64>,
 ) -> BoxStream<'static, Result<Bytes, TransportError>> {
-    let start = Some((body, announced, 0));
-    stream::unfold(start, |state| async {
-        let (mut body, announced, read) = state?;
-        let failed = |kind, message: String| Some((Err(TransportError::new(kind, message)), None));
-        match timeout(STALL, body.next()).await {
-            Err(_) => failed(
-                TransportErrorKind::Interrupted,
-                format!("no byte for {} s, after {read} bytes", STALL.as_secs()),
-            ),
-            Ok(Some(Ok(chunk))) => {
-                let read = read + u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-                Some((Ok(chunk), Some((body, announced, read))))
-            }
-            Ok(Some(Err(error))) => Some((Err(error), None)),
-            Ok(None) => match announced {
-                Some(announced) if read < announced => failed(
-                    TransportErrorKind::Interrupted,
-                    format!("the body ended after {read} of {announced} bytes"),
-                ),
-                _ => None,
-            },
+    let incoming = Incoming {
+        body,
+        announced,
+        read: 0,
+        pace: (0, Duration::ZERO),
+    };
+    stream::unfold(Some(incoming), |incoming| async {
+        let mut incoming = incoming?;
+        match incoming.next().await {
+            Ok(Some(chunk)) => Some((Ok(chunk), Some(incoming))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
         }
     })
     .boxed()
+}
+
+struct Incoming {
+    body: BoxStream<'static, Result<Bytes, TransportError>>,
+    announced: Option<u64>,
+    read: u64,
+    /// How many bytes came lately, and how long they were waited for. Whoever reads slowly does not wait.
+    pace: (u64, Duration),
+}
+
+impl Incoming {
+    async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+        let start = Instant::now();
+        let next = timeout(STALL, self.body.next()).await;
+        self.pace.1 += start.elapsed();
+        match next {
+            Err(_) => {
+                let (seconds, read) = (STALL.as_secs(), self.read);
+                Err(interrupted(format!(
+                    "no byte for {seconds} s, after {read} bytes"
+                )))
+            }
+            Ok(Some(chunk)) => self.keep_pace(chunk?).map(Some),
+            Ok(None) => self.ended().map(|()| None),
+        }
+    }
+
+    fn keep_pace(&mut self, chunk: Bytes) -> Result<Bytes, TransportError> {
+        let (least, time) = SLOWEST;
+        let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        self.read += length;
+        self.pace.0 += length;
+        if self.pace.0 >= least {
+            self.pace = (0, Duration::ZERO);
+        }
+        if self.pace.1 >= time {
+            let (bytes, seconds) = (self.pace.0, time.as_secs());
+            return Err(interrupted(format!("only {bytes} bytes in {seconds} s")));
+        }
+        Ok(chunk)
+    }
+
+    fn ended(&self) -> Result<(), TransportError> {
+        match self.announced {
+            Some(announced) if self.read < announced => Err(interrupted(format!(
+                "the body ended after {} of {announced} bytes",
+                self.read
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn interrupted(message: String) -> TransportError {
+    TransportError::new(TransportErrorKind::Interrupted, message)
 }
 
 #[cfg(test)]
@@ -189,8 +256,8 @@ mod tests {
     }
 
     async fn sent(length: u64, chunks: Vec<Result<Bytes, Error>>) -> (usize, Option<Error>) {
-        let progress = Progress::new();
-        let mut body = Outgoing::new(length, stream::iter(chunks).boxed(), Arc::clone(&progress));
+        let progress = Progress::new(stream::iter(chunks).boxed());
+        let mut body = Outgoing::new(length, Arc::clone(&progress));
         let mut bytes = 0;
         while let Some(Ok(chunk)) = body.next().await {
             bytes += chunk.len();
@@ -221,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_stalls_after_thirty_seconds() {
-        let (progress, start) = (Progress::new(), Instant::now());
+        let (progress, start) = (Progress::new(stream::pending().boxed()), Instant::now());
         let error = progress.stalled().await;
         assert_eq!(error.to_string(), "accepted no byte for 30 s");
         assert_eq!(start.elapsed(), STALL);
@@ -229,8 +296,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_has_five_minutes_after_the_last_byte() {
-        let (progress, start) = (Progress::new(), Instant::now());
-        let mut body = Outgoing::new(2, stream::iter([chunk(2)]).boxed(), Arc::clone(&progress));
+        let (progress, start) = (Progress::new(stream::iter([chunk(2)]).boxed()), Instant::now());
+        let mut body = Outgoing::new(2, Arc::clone(&progress));
         assert!(body.next().await.is_some());
         assert!(body.next().await.is_none());
         assert_eq!(progress.stalled().await.kind(), TransportErrorKind::Stalled);
@@ -239,8 +306,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_source_is_not_the_fault_of_the_peer() {
-        let progress = Progress::new();
-        let mut body = Outgoing::new(2, stream::pending().boxed(), Arc::clone(&progress));
+        let progress = Progress::new(stream::pending().boxed());
+        let mut body = Outgoing::new(2, Arc::clone(&progress));
         assert!(timeout(STALL, body.next()).await.is_err());
         let watched = timeout(STALL * 100, progress.stalled()).await;
         assert!(watched.is_err());
@@ -276,6 +343,37 @@ mod tests {
         let error = body.next().await.unwrap().unwrap_err();
         assert_eq!(error.kind(), TransportErrorKind::Interrupted);
         assert_eq!(start.elapsed(), STALL);
+        assert!(body.next().await.is_none());
+    }
+
+    async fn dripped(size: usize, every: Duration) -> Result<usize, TransportErrorKind> {
+        let drops = stream::iter(0..200).then(move |_| async move {
+            tokio::time::sleep(every).await;
+            Ok(Bytes::from(vec![0; size]))
+        });
+        let mut body = incoming(drops.boxed(), None);
+        let mut bytes = 0;
+        while let Some(chunk) = body.next().await {
+            bytes += chunk.map_err(|error| error.kind())?.len();
+        }
+        Ok(bytes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_interrupted_and_a_slow_one_is_not() {
+        let drips = dripped(1, Duration::from_secs(20)).await;
+        assert_eq!(drips, Err(TransportErrorKind::Interrupted));
+        let slow = dripped(16 << 10, Duration::from_secs(20)).await;
+        assert_eq!(slow, Ok(200 * (16 << 10)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_reads_slowly_is_not_called_slow() {
+        let chunks = vec![Ok(Bytes::from_static(b"1")), Ok(Bytes::from_static(b"2"))];
+        let mut body = incoming(stream::iter(chunks).boxed(), Some(2));
+        assert!(body.next().await.is_some_and(|chunk| chunk.is_ok()));
+        tokio::time::advance(STALL * 100).await;
+        assert!(body.next().await.is_some_and(|chunk| chunk.is_ok()));
         assert!(body.next().await.is_none());
     }
 }

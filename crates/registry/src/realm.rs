@@ -27,7 +27,7 @@ pub(crate) enum Trust {
     /// The registry's credential.
     Credential(Reach),
     /// Questions without a credential.
-    Anonymous,
+    Anonymous(Reach),
 }
 
 impl Realm {
@@ -53,11 +53,11 @@ impl Realm {
             let trust = Trust::Credential(reach);
             return Ok(Self { url, trust });
         }
-        if url.scheme() == "https" && is_public_name(&url) {
-            let trust = Trust::Anonymous;
+        if let Some(reach) = harmless(home, &url) {
+            let trust = Trust::Anonymous(reach);
             return Ok(Self { url, trust });
         }
-        refused("it is neither the registry's host nor declared")
+        refused("it is neither the registry's address nor declared")
     }
 }
 
@@ -87,8 +87,9 @@ fn authority(url: &Url) -> Option<String> {
     )
 }
 
+/// Another port of the registry's host may be another's service: it is trusted no more than another host.
 fn trusted(home: &Home, declared: Option<&str>, url: &Url) -> Option<Reach> {
-    if url.host() == home.url().host() {
+    if home.owns(url) {
         return Some(Reach::Registry);
     }
     let known = KNOWN.iter().any(|(registry, realm)| {
@@ -116,9 +117,14 @@ fn is_declared(url: &Url, declared: &str) -> bool {
     })
 }
 
-fn is_public_name(url: &Url) -> bool {
-    url.host()
-        .is_some_and(|host| matches!(host, url::Host::Domain(_)) && address::place(&host) == Place::Public)
+/// Tells how a token service is asked that gets no credential: it may not lead further inside than the registry.
+fn harmless(home: &Home, url: &Url) -> Option<Reach> {
+    if url.host() == home.url().host() {
+        return Some(Reach::Declared);
+    }
+    let host = url.host()?;
+    let public = matches!(host, url::Host::Domain(_)) && address::place(&host) == Place::Public;
+    (public && url.scheme() == "https").then_some(Reach::Elsewhere)
 }
 
 #[cfg(test)]
@@ -134,24 +140,38 @@ mod tests {
 
     const OWN: Result<Trust, ErrorKind> = Ok(Trust::Credential(Reach::Registry));
     const DECLARED: Result<Trust, ErrorKind> = Ok(Trust::Credential(Reach::Declared));
-    const ANONYMOUS: Result<Trust, ErrorKind> = Ok(Trust::Anonymous);
+    const ANONYMOUS: Result<Trust, ErrorKind> = Ok(Trust::Anonymous(Reach::Elsewhere));
+    const SAME_HOST: Result<Trust, ErrorKind> = Ok(Trust::Anonymous(Reach::Declared));
     const REFUSED: Result<Trust, ErrorKind> = Err(ErrorKind::Policy);
 
     #[test]
     fn the_registry_itself_may_be_its_token_service() {
-        assert_eq!(judge("r.example", false, None, "https://r.example/token"), OWN);
+        for realm in ["https://r.example/token", "https://R.EXAMPLE:443/token", "/token"] {
+            assert_eq!(judge("r.example", false, None, realm), OWN, "{realm}");
+        }
         assert_eq!(
-            judge("r.example:5000", false, None, "https://R.EXAMPLE:5001/token"),
+            judge("127.0.0.1:5000", true, None, "http://127.0.0.1:5000/token"),
             OWN
         );
-        assert_eq!(judge("r.example", false, None, "/token"), OWN);
+    }
+
+    #[test]
+    fn another_port_of_the_same_host_gets_a_credential_only_where_it_is_declared() {
+        for (host, plain, realm) in [
+            ("r.example:5000", false, "https://R.EXAMPLE:5001/token"),
+            ("127.0.0.1:5000", true, "http://127.0.0.1:5001/token"),
+            ("127.0.0.1:5000", true, "https://127.0.0.1:5000/token"),
+        ] {
+            assert_eq!(judge(host, plain, None, realm), SAME_HOST, "{realm}");
+        }
         assert_eq!(
-            judge("127.0.0.1:5000", true, None, "http://127.0.0.1:5001/token"),
-            OWN
-        );
-        assert_eq!(
-            judge("127.0.0.1:5000", true, None, "https://127.0.0.1:5001/token"),
-            OWN
+            judge(
+                "r.example:5000",
+                false,
+                Some("r.example:5001"),
+                "https://r.example:5001/token"
+            ),
+            DECLARED
         );
     }
 

@@ -25,6 +25,8 @@ const REFUSED_TRIES: u32 = 3;
 const REFUSED_CAP: Duration = Duration::from_secs(1);
 /// A try that timed out has cost a minute already.
 const TIMEOUT_TRIES: u32 = 2;
+/// What is not HTTP the second time is not a registry.
+const GARBLED_TRIES: u32 = 2;
 
 /// Draws a delay between zero and its argument.
 pub(crate) type Jitter = fn(Duration) -> Duration;
@@ -72,9 +74,8 @@ fn most_tries(outcome: Outcome) -> u32 {
         Outcome::Failed(kind) => match kind {
             TransportErrorKind::Refused => REFUSED_TRIES,
             TransportErrorKind::Timeout | TransportErrorKind::Stalled => TIMEOUT_TRIES,
-            TransportErrorKind::Connect | TransportErrorKind::Interrupted | TransportErrorKind::Decode => {
-                u32::MAX
-            }
+            TransportErrorKind::Decode => GARBLED_TRIES,
+            TransportErrorKind::Connect | TransportErrorKind::Interrupted => u32::MAX,
             TransportErrorKind::Tls | TransportErrorKind::Body | TransportErrorKind::Forbidden => 1,
         },
     }

@@ -195,8 +195,7 @@ impl Question {
         let mut question = Self {
             url: realm.url.clone(),
             reach: match realm.trust {
-                Trust::Credential(reach) => reach,
-                Trust::Anonymous => Reach::Elsewhere,
+                Trust::Credential(reach) | Trust::Anonymous(reach) => reach,
             },
             headers: HeaderMap::new(),
             form: None,

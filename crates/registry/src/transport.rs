@@ -112,6 +112,7 @@ pub enum TransportErrorKind {
 pub struct TransportError {
     kind: TransportErrorKind,
     message: String,
+    hint: Option<&'static str>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -122,8 +123,16 @@ impl TransportError {
         Self {
             kind,
             message: message.into(),
+            hint: None,
             source: None,
         }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
     }
 
     /// Adds what caused it.
@@ -141,10 +150,9 @@ impl TransportError {
 
     /// Makes the error of a whole call. A body that failed by itself stays its own error.
     pub(crate) fn into_error(self, what: &str, effort: Effort) -> Error {
-        let (kind, hint) = meaning(self.kind);
         let message = format!("{what}: {} ({effort})", self.message);
-        let error = Error::new(kind, message);
-        let error = match hint {
+        let error = Error::new(meaning(self.kind), message);
+        let error = match self.hint {
             Some(hint) => error.with_hint(hint),
             None => error,
         };
@@ -159,21 +167,15 @@ impl TransportError {
     }
 }
 
-fn meaning(kind: TransportErrorKind) -> (ErrorKind, Option<&'static str>) {
+fn meaning(kind: TransportErrorKind) -> ErrorKind {
     match kind {
-        TransportErrorKind::Tls => (
-            ErrorKind::Policy,
-            Some(
-                "a site's own authority is given as tls: { ca: FILE }; a registry without TLS is declared plain_http: true",
-            ),
-        ),
-        TransportErrorKind::Forbidden => (ErrorKind::Policy, None),
+        TransportErrorKind::Tls | TransportErrorKind::Forbidden => ErrorKind::Policy,
         TransportErrorKind::Refused
         | TransportErrorKind::Connect
         | TransportErrorKind::Timeout
         | TransportErrorKind::Stalled
         | TransportErrorKind::Interrupted
         | TransportErrorKind::Decode
-        | TransportErrorKind::Body => (ErrorKind::Network, None),
+        | TransportErrorKind::Body => ErrorKind::Network,
     }
 }

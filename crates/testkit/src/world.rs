@@ -44,6 +44,8 @@ pub struct ModelRegistry {
 pub struct Options {
     /// From where it mounts.
     pub mount: MountRule,
+    /// From where it is said to mount, if that is not so.
+    pub said_to_mount: Option<MountRule>,
     /// How its repositories come to be.
     pub creation: Creation,
     /// Whether it has the referrers API.
@@ -78,6 +80,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             mount: MountRule::Any,
+            said_to_mount: None,
             creation: Creation::OnPush,
             referrers: ReferrersApi::Absent,
             state: State::Up,
@@ -92,7 +95,7 @@ impl Options {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            mount: self.mount,
+            mount: self.said_to_mount.unwrap_or(self.mount),
             creation: self.creation,
             referrers_api: match self.referrers {
                 ReferrersApi::Announced => Some(true),
@@ -221,7 +224,10 @@ impl World {
     /// Returns a repository, if it exists.
     #[must_use]
     pub fn at(&self, place: &Place) -> Option<&ModelRepository> {
-        self.registries.get(&place.registry)?.repositories.get(&place.repository)
+        self.registries
+            .get(&place.registry)?
+            .repositories
+            .get(&place.repository)
     }
 
     /// Returns a repository to change; it comes to be if it must.

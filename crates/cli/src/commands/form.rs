@@ -25,7 +25,7 @@ pub(super) fn print(context: &Context, plan: &Plan, format: PlanFormat) -> Resul
     match format {
         PlanFormat::Text => context.text(&ended(plan.text())),
         PlanFormat::Json => context.data(&ended(plan.to_json())),
-        PlanFormat::Markdown => context.text(&markdown(plan)),
+        PlanFormat::Markdown => context.text(&markdown(&plan.text())),
         PlanFormat::Html => known(format),
     }
 }
@@ -37,13 +37,17 @@ fn ended(mut text: String) -> String {
     text
 }
 
-/// The last line of the text as a heading's sentence, and all of it as a coloured block.
-fn markdown(plan: &Plan) -> String {
-    let text = plan.text();
-    let body = text.trim_end();
-    let summary = body.lines().next_back().unwrap_or_default();
-    let fence = fence(body);
-    format!("### transship plan\n\n{summary}\n\n{fence}diff\n{body}\n{fence}\n")
+/// The last line of the text as a sentence, and what stands before it as a coloured block.
+fn markdown(text: &str) -> String {
+    let text = text.trim_end();
+    let (changes, summary) = text.rsplit_once('\n').unwrap_or(("", text));
+    let changes = changes.trim_end();
+    let heading = format!("### transship plan\n\n{summary}\n");
+    if changes.is_empty() {
+        return heading;
+    }
+    let fence = fence(changes);
+    format!("{heading}\n{fence}diff\n{changes}\n{fence}\n")
 }
 
 /// A fence that nothing in the text can close.
@@ -55,6 +59,15 @@ fn fence(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comment_says_the_sums_once() {
+        assert_eq!(
+            markdown("+ a/b:1\n\nPlan: 1.\n"),
+            "### transship plan\n\nPlan: 1.\n\n```diff\n+ a/b:1\n```\n"
+        );
+        assert_eq!(markdown("No changes.\n"), "### transship plan\n\nNo changes.\n");
+    }
 
     #[test]
     fn a_fence_is_longer_than_any_in_the_text() {

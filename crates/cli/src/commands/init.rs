@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// # Errors
 /// Where the file exists or can't be written (1).
 pub(crate) fn run(context: &Context, arguments: &Init) -> Result<Exit, Failure> {
-    let path = &arguments.configuration.file;
+    let path = &arguments.file;
     if path == Path::new("-") {
         context.data(STARTER)?;
         return Ok(Exit::Done);
@@ -34,10 +34,11 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 }
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::failed(format!("write {}", path.display())).because(error);
+    let path = path.display();
     match error.kind() {
-        io::ErrorKind::AlreadyExists => failure.hint("it is left as it is; `-f FILE` names another"),
-        _ => failure,
+        io::ErrorKind::AlreadyExists => Failure::failed(format!("{path} exists, and is left as it is"))
+            .hint("`transship init -f FILE` writes another"),
+        _ => Failure::failed(format!("can't write {path}")).because(error),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::survey;
 /// A configuration that is refused (65), flags that are not there yet (64), a signal.
 pub(crate) async fn run(context: &Context, arguments: &arguments::Plan) -> Result<Exit, Failure> {
     form::known(arguments.format)?;
+    if let Some(path) = &arguments.out {
+        saved_plan::can_be_written(path)?;
+    }
     let loaded = configuration::load(&arguments.configuration.file, &arguments.narrow)?;
     let spec = configuration::trusted(loaded.spec, arguments.trust);
     let manner = Manner::declared(loaded.directory, &arguments.access);

@@ -51,7 +51,9 @@ async fn probe(repository: &RemoteRepository, action: &str, digest: &Digest) -> 
         StatusCode::OK => content_length(&reply),
         // A blob of no bytes has no first one.
         StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-            content_range(&reply).and_then(|range| range.total)
+            let range = content_range(&reply);
+            reply.drain().await;
+            range.and_then(|range| range.total)
         }
         _ => return Err(Error::from_reply(action, reply).await),
     };

@@ -11,11 +11,11 @@ use crate::call::Reply;
 use crate::verified::Verified;
 use crate::{ByteStream, Error, ErrorKind};
 
-/// How often a read is resumed in all.
+/// How often in a row a read is resumed that brings little.
 const MAX_RESUMES: u32 = 5;
 
-/// How often in a row a read is resumed without a new byte.
-const MAX_IDLE_RESUMES: u32 = 3;
+/// A read that brought this much was worth it: some front doors cut every long answer, and the next piece comes as well.
+const WORTH: u64 = 1 << 20;
 
 /// A blob on its way in.
 pub(super) struct Download {
@@ -26,7 +26,9 @@ pub(super) struct Download {
     /// How many bytes of this body came before already.
     skip: u64,
     resumes: u32,
-    idle: u32,
+    /// How many of them in a row brought little, and where the last began.
+    poor: u32,
+    since: u64,
 }
 
 /// What the body gives next.
@@ -49,7 +51,8 @@ impl Download {
             body: stream::empty().boxed(),
             skip: 0,
             resumes: 0,
-            idle: 0,
+            poor: 0,
+            since: 0,
         };
         download.open().await?;
         Ok(download)
@@ -91,9 +94,6 @@ impl Download {
         let known = bytes.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
         self.skip -= known as u64;
         let bytes = bytes.split_off(known);
-        if !bytes.is_empty() {
-            self.idle = 0;
-        }
         let free = self
             .blob
             .push(bytes)
@@ -103,11 +103,15 @@ impl Download {
 
     /// Asks for what is missing.
     async fn resume(&mut self, cause: Option<Error>) -> Result<(), Error> {
-        if self.resumes == MAX_RESUMES || self.idle == MAX_IDLE_RESUMES {
+        if self.blob.received() - self.since >= WORTH {
+            self.poor = 0;
+        }
+        if self.poor == MAX_RESUMES {
             return Err(self.gave_up(cause));
         }
+        self.since = self.blob.received();
         self.resumes += 1;
-        self.idle += 1;
+        self.poor += 1;
         self.open().await
     }
 

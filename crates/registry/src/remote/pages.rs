@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use http::HeaderValue;
+use oci::Digest;
 use url::Url;
 
 use super::link;
@@ -25,7 +26,8 @@ pub(super) struct Pages<'a> {
     accept: HeaderValue,
     bounds: Bounds,
     read: usize,
-    seen: HashSet<Url>,
+    /// The addresses that were asked for, as digests: a registry may make them long.
+    seen: HashSet<Digest>,
     next: Option<Target>,
 }
 
@@ -72,7 +74,7 @@ impl<'a> Pages<'a> {
             Answer::Refused(reply) if self.seen.is_empty() => return Ok(Page::Refused(reply)),
             Answer::Refused(reply) => return Err(Error::from_reply(self.action, reply).await),
         };
-        self.seen.insert(document.url.clone());
+        self.seen.insert(known(&document.url));
         self.next = self.after(&document)?;
         Ok(Page::Document(document))
     }
@@ -91,7 +93,7 @@ impl<'a> Pages<'a> {
             let pages = self.bounds.pages;
             return Err(self.endless(&format!("the registry has more than {pages} pages")));
         }
-        if !self.seen.insert(url.clone()) {
+        if !self.seen.insert(known(&url)) {
             return Err(self.endless("the registry's pages go in a circle"));
         }
         Ok(Some(Target::Url(url)))
@@ -100,4 +102,8 @@ impl<'a> Pages<'a> {
     fn endless(&self, what: &str) -> Error {
         Error::new(ErrorKind::Integrity, what).during(self.action)
     }
+}
+
+fn known(url: &Url) -> Digest {
+    Digest::sha256(url.as_str().as_bytes())
 }

@@ -5,6 +5,8 @@ mod realms;
 #[cfg(test)]
 mod redirects;
 #[cfg(test)]
+mod requests;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod scripted;
@@ -12,6 +14,8 @@ mod scripted;
 mod secrecy;
 #[cfg(test)]
 mod sign_in;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

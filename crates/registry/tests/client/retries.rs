@@ -112,7 +112,6 @@ async fn a_refused_certificate_is_told_at_once() {
     let registry = troubled(u32::MAX, || failure(TransportErrorKind::Tls));
     let error = anonymous(&registry).ping().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Policy);
-    assert!(error.hint().unwrap().contains("ca"));
     assert_eq!(registry.seen().len(), 1);
 }
 

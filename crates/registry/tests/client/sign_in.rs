@@ -152,3 +152,54 @@ async fn an_identity_token_is_no_password() {
     assert!(error.to_string().contains("wants a password"), "{error}");
     assert_eq!(shown(&registry), 0);
 }
+
+#[tokio::test]
+async fn a_wrong_password_is_not_shown_by_everyone_at_once() {
+    for registry in [basic(), bearer()] {
+        let client = client(&registry, &Source::new([password("bad")]));
+        let repositories: Vec<String> = (0..32).map(|number| format!("team/app{number}")).collect();
+        let looks = repositories.iter().map(|name| {
+            let reader = client.reader(&name.parse().unwrap());
+            async move { reader.tags().await }
+        });
+        let looks = futures_util::future::join_all(looks).await;
+        assert!(looks.iter().all(Result::is_err));
+        assert!(shown(&registry) <= 3, "{}", shown(&registry));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_ends_with_a_403_is_replaced_after_a_while() {
+    // ECR says 403, and to a HEAD nothing else.
+    let registry = Scripted::new(|request| match request.authorization() {
+        Some("Basic dXNlcjpuZXc=") => answer(200).body(r#"{"tags":[]}"#),
+        Some("Basic dXNlcjpvbGQ=") if request.url.path() != "/v2/a/tags/list" => answer(200),
+        Some(_) => answer(403),
+        None => answer(401).header("www-authenticate", BASIC),
+    });
+    let source = Source::new([password("old"), password("new")]);
+    let client = client(&registry, &source);
+    client.ping().await.unwrap();
+    assert_eq!(look(&client).await.unwrap_err().kind(), ErrorKind::Permission);
+    assert_eq!(source.asked(), 1, "a password that was good just now still is");
+    tokio::time::advance(std::time::Duration::from_secs(12 * 60 * 60)).await;
+    look(&client).await.unwrap();
+    assert_eq!(source.asked(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_that_no_other_password_helps_stays_the_answer() {
+    let registry = Scripted::new(|request| match request.authorization() {
+        Some(_) if request.url.path() == "/v2/" => answer(200),
+        Some(_) => answer(403),
+        None => answer(401).header("www-authenticate", BASIC),
+    });
+    let source = Source::new([password("good")]);
+    let client = client(&registry, &source);
+    client.ping().await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(12 * 60 * 60)).await;
+    for _ in 0..3 {
+        assert_eq!(look(&client).await.unwrap_err().kind(), ErrorKind::Permission);
+    }
+    assert_eq!(source.asked(), 2, "its source is not asked for every refusal");
+}

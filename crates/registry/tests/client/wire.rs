@@ -261,3 +261,59 @@ async fn a_redirect_to_another_port_carries_no_credential() {
     assert!(first.heads().last().unwrap().contains("authorization: basic"));
     assert!(sink.heads().iter().all(|head| !head.contains("authorization")));
 }
+
+#[tokio::test]
+async fn a_server_that_takes_a_request_and_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let silent = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        head(&mut stream).await;
+        // From here on only the clock moves.
+        tokio::time::pause();
+        std::future::pending::<()>().await;
+    };
+    let sender = transport();
+    let sending = sender.send(request(Method::GET, url.parse().unwrap(), RequestBody::Empty));
+    let error = tokio::select! {
+        sent = sending => sent.err().unwrap(),
+        () = silent => unreachable!("it never ends"),
+    };
+    assert_eq!(error.kind(), TransportErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_a_body_lets_go_of_the_body() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let hasty = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut first = [0; 1024];
+        stream.read_exact(&mut first).await.unwrap();
+        let answer = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        // The rest is neither read nor refused.
+        stream
+    };
+    let (source, chunks) = tokio::sync::mpsc::channel(1);
+    let body = stream::unfold(chunks, |mut chunks| async {
+        let chunk = chunks.recv().await?;
+        Some((chunk, chunks))
+    })
+    .boxed();
+    let body = RequestBody::Stream {
+        length: 1 << 30,
+        body,
+    };
+    let sender = transport();
+    let fed = async { while source.send(Ok(Bytes::from(vec![0; 64 << 10]))).await.is_ok() {} };
+    let sent = async {
+        let (sent, stream) = tokio::join!(
+            sender.send(request(Method::PUT, url.parse().unwrap(), body)),
+            hasty
+        );
+        assert_eq!(sent.unwrap().status, 413);
+        stream
+    };
+    let ((), _stream) = tokio::join!(fed, sent);
+}

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use loopback::{BearerOptions, Options};
 use oci::{Algorithm, Descriptor, Digest, Manifest, MediaType};
 use registry::{Credential, ErrorKind, LayoutRegistry, Mount, Referrers, Registry, WriteRepository};
+use testkit::process::{Access, DockerRegistry, PASSWORD, USERNAME};
+use testkit::software::{Need, need};
 
 use crate::support::{anonymous, artifact, basic, blob, body, collect, connect, content, image, index, name};
 
@@ -71,15 +73,65 @@ async fn a_layout_that_is_served_keeps_the_contract() {
     server.stop().await;
 }
 
+/// docker-registry 2.8: it has no referrers API and takes no SHA-512 manifest.
+async fn debian(access: Access, credential: Credential) {
+    if need("docker-registry") == Need::Skip {
+        return;
+    }
+    let server = DockerRegistry::start_with(access).await;
+    let registry = connect(server.host(), credential);
+    essentials(&*registry).await;
+    let subject = Digest::sha256(b"subject");
+    let referrers = registry.reader(&name("base/app")).referrers(&subject).await;
+    assert_eq!(referrers.unwrap(), Referrers::Unsupported);
+}
+
+#[tokio::test]
+async fn debians_registry_keeps_the_essentials() {
+    debian(Access::Open, Credential::Anonymous).await;
+}
+
+#[tokio::test]
+async fn debians_registry_behind_a_password_keeps_the_essentials() {
+    let credential = Credential::Basic {
+        username: USERNAME.to_owned(),
+        password: PASSWORD.into(),
+    };
+    debian(Access::Password, credential).await;
+}
+
+#[tokio::test]
+async fn debians_registry_refuses_a_wrong_password_once() {
+    if need("docker-registry") == Need::Skip {
+        return;
+    }
+    let server = DockerRegistry::start_with(Access::Password).await;
+    let credential = Credential::Basic {
+        username: USERNAME.to_owned(),
+        password: "wrong".into(),
+    };
+    let registry = connect(server.host(), credential);
+    let error = registry.reader(&name("a")).tags().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    let (text, host) = (error.to_string(), server.host());
+    let expected = format!("list tags in {host}/a: {host} refused the credential from the test");
+    assert_eq!(text, expected);
+    assert_eq!(registry.traffic().requests["GET"], 2);
+}
+
 async fn contract(registry: Arc<dyn Registry>) {
-    nothing_is_there_at_first(&*registry).await;
+    essentials(&*registry).await;
+    referrers_are_listed(&*registry).await;
+    sha512_is_an_address_too(&*registry).await;
+}
+
+async fn essentials(registry: &dyn Registry) {
+    nothing_is_there_at_first(registry).await;
     let repository = registry.writer(&name("base/app"));
     blobs_come_back_as_they_went(&*repository).await;
     what_is_not_the_blob_is_refused(&*repository).await;
-    blobs_are_mounted_or_uploaded(&*registry).await;
+    blobs_are_mounted_or_uploaded(registry).await;
     manifests_come_back_as_they_went(&*repository).await;
-    referrers_are_listed(&*registry).await;
-    sha512_is_an_address_too(&*registry).await;
     let traffic = registry.traffic();
     assert!(traffic.written > 700_000, "{traffic:?}");
     assert!(traffic.read > 700_000, "{traffic:?}");

@@ -47,7 +47,11 @@ impl World {
                 return survey;
             }
             for question in questions {
-                assert_eq!(survey.answer(&question), Known::Unasked, "asked twice: {question:?}");
+                assert_eq!(
+                    survey.answer(&question),
+                    Known::Unasked,
+                    "asked twice: {question:?}"
+                );
                 let listing = Question::Tags(question.place().clone());
                 let absent = matches!(survey.answer(&listing), Known::Yes(Answer::Tags(None)));
                 assert!(!absent, "asked in vain: {question:?}");

@@ -151,9 +151,8 @@ impl Run<'_> {
     }
 
     fn ready(&self, ops: &HashMap<&OpId, &Op>, op: &Op, at: &OpPlace) -> Option<Ready> {
-        let outcome = |id: &OpId, place: &OpPlace| {
-            self.applied.outcomes.get(&(id.clone(), place.place())).copied()
-        };
+        let outcome =
+            |id: &OpId, place: &OpPlace| self.applied.outcomes.get(&(id.clone(), place.place())).copied();
         let mut ready = Ready::Go;
         for (ids, must) in [(&op.after, true), (&op.after_end, false)] {
             for id in ids {
@@ -232,11 +231,7 @@ impl Run<'_> {
                 .or_default() += 1;
         }
         self.target(at)?.blobs.insert(digest.clone(), size);
-        *self
-            .applied
-            .sent
-            .entry((at.place(), digest.clone()))
-            .or_default() += 1;
+        *self.applied.sent.entry((at.place(), digest.clone())).or_default() += 1;
         Ok(Outcome::Done)
     }
 
@@ -255,11 +250,14 @@ impl Run<'_> {
             return Ok(Outcome::Already);
         }
         let registry = &self.world.registries[&at.registry];
-        let held = registry.repositories.get(from).and_then(|held| match registry.options.mount {
-            MountRule::Any => held.blobs.get(digest),
-            MountRule::Committed if held.names(digest) => held.blobs.get(digest),
-            MountRule::Committed | MountRule::Never => None,
-        });
+        let held = registry
+            .repositories
+            .get(from)
+            .and_then(|held| match registry.options.mount {
+                MountRule::Any => held.blobs.get(digest),
+                MountRule::Committed if held.names(digest) => held.blobs.get(digest),
+                MountRule::Committed | MountRule::Never => None,
+            });
         match held.copied() {
             Some(size) => {
                 self.target(at)?.blobs.insert(digest.clone(), size);
@@ -339,10 +337,12 @@ impl Run<'_> {
         if found.is_some() && entries.len() == before {
             return Ok(Outcome::Already);
         }
+        // Annotated, so that it is never an index that is wanted for itself.
         let index = json!({
             "schemaVersion": 2,
             "mediaType": MediaType::OCI_INDEX,
             "manifests": entries,
+            "annotations": { "merged-into": tag },
         });
         let index =
             Manifest::parse(Bytes::from(index.to_string()), None).map_err(|error| error.to_string())?;

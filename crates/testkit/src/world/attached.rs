@@ -82,7 +82,9 @@ impl<'w> Walk<'w> {
         let there = index(self.target, &tag);
         let mut entries: BTreeSet<Digest> = BTreeSet::new();
         if let Some(here) = here {
-            self.demand(subject, there.is_some(), "the fallback tag of");
+            let standing = |child: &oci::Descriptor| self.source.manifests.contains_key(&child.digest);
+            let needed = here.children().next().is_none() || here.children().any(standing);
+            self.demand(subject, there.is_some() || !needed, "the fallback tag of");
             for child in here
                 .children()
                 .filter(|child| self.source.manifests.contains_key(&child.digest))

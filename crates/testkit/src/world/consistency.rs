@@ -19,13 +19,17 @@ impl World {
 
 impl ModelRepository {
     fn inconsistencies(&self) -> Vec<String> {
-        let manifests = self.manifests.iter().filter_map(|(digest, manifest)| {
-            let missing = self.missing(manifest);
-            (!missing.is_empty()).then(|| format!("{digest} lacks {missing:?}"))
-        });
-        let tags = self.tags.iter().filter_map(|(tag, digest)| {
-            (!self.manifests.contains_key(digest)).then(|| format!("{tag} names {digest}, which is not there"))
-        });
+        let manifests = self
+            .manifests
+            .iter()
+            .map(|(digest, manifest)| (digest, self.missing(manifest)))
+            .filter(|(_, missing)| !missing.is_empty())
+            .map(|(digest, missing)| format!("{digest} lacks {missing:?}"));
+        let tags = self
+            .tags
+            .iter()
+            .filter(|(_, digest)| !self.manifests.contains_key(*digest))
+            .map(|(tag, digest)| format!("{tag} names {digest}, which is not there"));
         manifests.chain(tags).collect()
     }
 }

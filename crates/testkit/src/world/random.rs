@@ -8,8 +8,11 @@ use planner::{Creation, MountRule, Place, Spec};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ModelRepository, Options, ReferrersApi, State, World, mirror, place};
+use super::{ModelRepository, Options, ReferrersApi, World, mirror, place};
 use crate::image::{Content, Family};
+use standing::{Standing, stand, standing};
+
+mod standing;
 
 /// Everything random about a world, in numbers that shrink well. Whatever they are, they cook.
 #[derive(Clone, Debug)]
@@ -31,13 +34,36 @@ struct RegistryRecipe {
 /// Something that a source repository holds. Numbers name earlier things.
 #[derive(Clone, Debug)]
 enum Thing {
-    Image { layers: Vec<u8>, family: bool },
-    Foreign { layer: u8 },
-    Index { children: Vec<u8>, family: bool },
-    Tag { of: u8, tag: u8 },
-    Referrer { subject: u8, by_tag: bool },
-    Listed { subject: u8, entry: u8 },
-    Cosign { subject: u8 },
+    Image {
+        layers: Vec<u8>,
+        family: bool,
+    },
+    Foreign {
+        layer: u8,
+    },
+    Index {
+        children: Vec<u8>,
+        family: bool,
+    },
+    Tag {
+        of: u8,
+        tag: u8,
+    },
+    Referrer {
+        subject: u8,
+        by_tag: bool,
+    },
+    Listed {
+        subject: u8,
+        entry: u8,
+    },
+    Cosign {
+        subject: u8,
+    },
+    /// An entry of a fallback tag whose manifest was deleted.
+    Gone {
+        subject: u8,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -52,17 +78,6 @@ struct MirrorRecipe {
     pinned: u8,
 }
 
-/// Something that a target holds already.
-#[derive(Clone, Copy, Debug)]
-struct Standing {
-    /// Which of the places that mirrors write.
-    at: u8,
-    /// Which of the manifests of its source.
-    of: u8,
-    what: u8,
-    tag: u8,
-}
-
 /// A world and what is wanted in it.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -74,13 +89,12 @@ pub struct Case {
 
 /// Makes recipes.
 pub fn recipe() -> impl Strategy<Value = Recipe> {
-    let registry = (any::<u8>(), any::<bool>(), any::<u8>()).prop_map(|(mount, create, referrers)| {
-        RegistryRecipe {
+    let registry =
+        (any::<u8>(), any::<bool>(), any::<u8>()).prop_map(|(mount, create, referrers)| RegistryRecipe {
             mount,
             create,
             referrers,
-        }
-    });
+        });
     (
         vec(registry, 3..=5),
         vec(vec(thing(), 1..=9), 1..=4),
@@ -104,6 +118,7 @@ fn thing() -> impl Strategy<Value = Thing> {
         4 => (any::<u8>(), 0..5u8).prop_map(|(of, tag)| Thing::Tag { of, tag }),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(subject, by_tag)| Thing::Referrer { subject, by_tag }),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(subject, entry)| Thing::Listed { subject, entry }),
+        1 => any::<u8>().prop_map(|subject| Thing::Gone { subject }),
         2 => any::<u8>().prop_map(|subject| Thing::Cosign { subject }),
     ]
 }
@@ -133,15 +148,6 @@ fn mirror_recipe() -> impl Strategy<Value = MirrorRecipe> {
         )
 }
 
-fn standing() -> impl Strategy<Value = Standing> {
-    (any::<u8>(), any::<u8>(), 0..8u8, any::<u8>()).prop_map(|(at, of, what, tag)| Standing {
-        at,
-        of,
-        what,
-        tag,
-    })
-}
-
 fn pick<T>(list: &[T], number: u8) -> Option<&T> {
     list.get(usize::from(number) % list.len().max(1))
 }
@@ -155,9 +161,7 @@ impl Recipe {
             .map(|number| place(&format!("source{}/team/app{number}", number % 2)))
             .collect();
         for (place, things) in sources.iter().zip(&self.repositories) {
-            let lists = world.registries[&place.registry]
-                .options
-                .has_referrers_api();
+            let lists = world.registries[&place.registry].options.has_referrers_api();
             *world.at_mut(place) = ModelRepository::from(&cook(things, lists));
         }
         let mirrors = self.mirrors(&sources, &world);
@@ -298,7 +302,7 @@ impl RegistryRecipe {
                 2 => ReferrersApi::Announced,
                 _ => ReferrersApi::Denied,
             },
-            state: State::Up,
+            ..Options::default()
         }
     }
 }
@@ -349,6 +353,12 @@ fn cook(things: &[Thing], lists: bool) -> Content {
                     list(&subject, entry);
                 }
             }
+            Thing::Gone { subject } => {
+                if let Some(subject) = earlier(subject) {
+                    let gone = Content::new().artifact(&subject, crate::image::SBOM, "gone");
+                    list(&subject, gone);
+                }
+            }
             Thing::Cosign { subject } => {
                 if let Some(subject) = earlier(subject) {
                     made.push(content.cosign(&subject));
@@ -382,107 +392,8 @@ fn size(seed: u8) -> usize {
 
 fn foreign(content: &mut Content, layer: u8) -> Descriptor {
     let mut foreign = content.layer(Family::Oci, u64::from(layer), size(layer));
-    foreign.media_type =
-        oci::MediaType::new("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");
+    foreign.media_type = oci::MediaType::new("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");
     content.image(Family::Oci, "windows/amd64", &[foreign])
-}
-
-/// Puts something into a place that a mirror writes, always with all that it names.
-fn stand(world: &mut World, spec: &Spec, standing: Standing) {
-    let targets: Vec<(&Source, &Target)> = spec
-        .mirrors
-        .iter()
-        .flat_map(|mirror| &mirror.sources)
-        .flat_map(|source| source.targets.iter().map(move |target| (source, target)))
-        .collect();
-    let Some((source, target)) = pick(&targets, standing.at) else {
-        return;
-    };
-    let Some(held) = world.at(&source.place).cloned() else {
-        return;
-    };
-    let digests: Vec<&Digest> = held.manifests.keys().collect();
-    let tags: Vec<&Tag> = held
-        .tags
-        .keys()
-        .filter(|tag| AttachmentTag::scheme(tag).is_none())
-        .collect();
-    let repository = world.at_mut(&target.place);
-    let Some(digest) = pick(&digests, standing.of) else {
-        return;
-    };
-    match standing.what {
-        0 => {}
-        1 => repository.copy(&held, digest),
-        2 => {
-            // A tag that is wanted, at a digest that may be an old one.
-            repository.copy(&held, digest);
-            if let Some(tag) = pick(&tags, standing.tag) {
-                let tag = at_target(target, tag);
-                repository.tags.insert(tag, Digest::clone(digest));
-            }
-        }
-        3 => {
-            // A tag as it is wanted.
-            if let Some(tag) = pick(&tags, standing.tag) {
-                let digest = &held.tags[*tag];
-                repository.copy(&held, digest);
-                repository.tags.insert(at_target(target, tag), digest.clone());
-            }
-        }
-        4 => {
-            // An attaching tag as it is at the source, with what it names.
-            let attaching: Vec<(&Tag, &Digest)> = held
-                .tags
-                .iter()
-                .filter(|(tag, _)| AttachmentTag::scheme(tag).is_some())
-                .collect();
-            if let Some((tag, digest)) = pick(&attaching, standing.tag) {
-                repository.copy(&held, digest);
-                repository.tags.insert(Tag::clone(tag), Digest::clone(digest));
-            }
-        }
-        5 => {
-            // Another's referrer of a manifest that may not stand there, in the fallback tag.
-            let subject = held.manifests[*digest].descriptor();
-            let mut content = Content::new();
-            let referrer = content.artifact(&subject, crate::image::SIGNATURE, "another's");
-            content.fallback(&subject, &[referrer]);
-            add(repository, &content);
-        }
-        6 => {
-            // Another's signature by cosign's tag.
-            let subject = held.manifests[*digest].descriptor();
-            let mut content = Content::new();
-            let layer = content.layer(Family::Oci, 99, 50);
-            let image = content.image(Family::Oci, "linux/amd64", &[layer]);
-            let tag = AttachmentTag::Cosign(oci::CosignKind::Signature).of(&subject.digest);
-            content.tags.insert(tag, image.digest);
-            add(repository, &content);
-        }
-        _ => {
-            // Something that nobody asked for, with a layer that is wanted, and blobs of no manifest.
-            let mut content = Content::new();
-            let image = image(&mut content, &[standing.tag % 6, 77], false);
-            content.tag("unasked", &image);
-            add(repository, &content);
-            let blobs = held.manifests[*digest].blobs();
-            let blobs: Vec<_> = blobs
-                .filter_map(|blob| held.blobs.get_key_value(&blob.digest))
-                .map(|(digest, size)| (digest.clone(), *size))
-                .collect();
-            repository.blobs.extend(blobs);
-        }
-    }
-}
-
-fn add(repository: &mut ModelRepository, content: &Content) {
-    let made = ModelRepository::from(content);
-    repository.blobs.extend(made.blobs);
-    repository.manifests.extend(made.manifests);
-    for (tag, digest) in made.tags {
-        repository.tags.entry(tag).or_insert(digest);
-    }
 }
 
 /// Returns the tag that `tag` becomes at a target.
@@ -491,9 +402,9 @@ fn add(repository: &mut ModelRepository, content: &Content) {
 /// Where it becomes none.
 #[must_use]
 pub fn at_target(target: &Target, tag: &Tag) -> Tag {
-    let text = target
-        .tag
-        .as_ref()
-        .map_or_else(|| tag.to_string(), |template| template.replace("{tag}", tag.as_str()));
+    let text = target.tag.as_ref().map_or_else(
+        || tag.to_string(),
+        |template| template.replace("{tag}", tag.as_str()),
+    );
     text.parse().expect("a test's tags fit")
 }
