@@ -37,9 +37,7 @@ impl Context {
     /// # Errors
     /// Where it can't be written.
     pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
-        self.terminal
-            .data(text)
-            .map_err(|error| Failure::failed("write to standard output").because(&error))
+        self.terminal.data(text).map_err(|error| unwritten(&error))
     }
 
     /// Writes text for people to standard output.
@@ -47,10 +45,20 @@ impl Context {
     /// # Errors
     /// Where it can't be written.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
-        self.terminal
-            .text(text)
-            .map_err(|error| Failure::failed("write to standard output").because(&error))
+        self.terminal.text(text).map_err(|error| unwritten(&error))
     }
+
+    /// Writes text for people to standard output, with short digests on a terminal.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub(crate) fn brief(&self, text: &str) -> Result<(), Failure> {
+        self.terminal.brief(text).map_err(|error| unwritten(&error))
+    }
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    Failure::failed("can't write to standard output").because(error)
 }
 
 /// Looks a name up in the environment. A value that is not Unicode counts as none, as does an empty name.

@@ -14,6 +14,7 @@ mod files;
 mod problem;
 mod progress;
 mod prompt;
+mod reference;
 mod report;
 mod run;
 mod saved_plan;

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use planner::{Problem, Side};
+use planner::{Problem, ProblemKind, Side};
 use transfer::Failure;
 
 /// Lays a problem out as one line, with its hint below.
@@ -32,6 +32,33 @@ pub(crate) fn failure(failure: &Failure) -> String {
     )
 }
 
+/// Lays failures out, one line for all that are of one kind at one place: a wrong password fails every blob.
+pub(crate) fn failures(failures: &[Failure]) -> Vec<String> {
+    let mut folded: Vec<(&Failure, usize)> = Vec::new();
+    for one in failures {
+        match folded.iter_mut().find(|(first, _)| alike(first, one)) {
+            Some((_, more)) => *more += 1,
+            None => folded.push((one, 0)),
+        }
+    }
+    let line = |(first, more): (&Failure, usize)| match more {
+        0 => failure(first),
+        more => format!(
+            "{}\n  and {more} more like it at {}",
+            failure(first),
+            first.place()
+        ),
+    };
+    folded.into_iter().map(line).collect()
+}
+
+fn alike(one: &Failure, other: &Failure) -> bool {
+    use ProblemKind::{Auth, Network, Permission, Quota, RateLimit};
+    matches!(one.kind, Auth | Network | Permission | Quota | RateLimit)
+        && (one.kind, one.side, &one.registry, &one.repository)
+            == (other.kind, other.side, &other.registry, &other.repository)
+}
+
 fn line(
     mut place: String,
     tag: Option<&impl Display>,
@@ -53,7 +80,39 @@ fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use planner::ProblemKind;
+
+    fn failed(op: &str, kind: ProblemKind) -> Failure {
+        Failure {
+            op: planner::OpId(op.to_owned()),
+            registry: "site".parse().unwrap(),
+            repository: "base/redis".parse().unwrap(),
+            tag: None,
+            side: Side::Target,
+            kind,
+            error: format!("{op} failed"),
+            hint: None,
+            affected: 1,
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_is_told_once_and_broken_bytes_each_time() {
+        use ProblemKind::{Auth, Integrity};
+        let told = failures(&[
+            failed("upload-1", Auth),
+            failed("upload-2", Integrity),
+            failed("upload-3", Auth),
+            failed("upload-4", Integrity),
+        ]);
+        assert_eq!(
+            told,
+            [
+                "target site/base/redis: upload-1 failed\n  and 1 more like it at site/base/redis",
+                "target site/base/redis: upload-2 failed",
+                "target site/base/redis: upload-4 failed",
+            ]
+        );
+    }
 
     #[test]
     fn a_line_names_the_side_the_place_and_what_to_do() {

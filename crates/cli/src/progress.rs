@@ -34,6 +34,12 @@ impl Progress {
         Self::start(|events| Follower::execution(screen, plan, steps, events.counters()))
     }
 
+    /// Shows how blobs are read back and hashed.
+    pub(crate) fn hashing(terminal: &Terminal) -> Self {
+        let screen = Screen::survey(terminal);
+        Self::start(|events| Follower::hashing(screen, events.counters()))
+    }
+
     fn start(follower: impl FnOnce(&Events) -> Follower) -> Self {
         let (events, arriving) = Events::channel();
         let (done, ended) = oneshot::channel();

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
 use planner::size;
+use serde::Serialize;
 use transfer::{Report, RunOutcome};
 
 use crate::arguments::{Format, Run};
@@ -40,11 +42,12 @@ pub(crate) fn conclude(
         return ended;
     }
     let report = closed(report, exit, context.started, Timestamp::now());
+    let json = json(&report, ended.as_ref().err());
     if let Some(path) = &run.report {
-        write(path, &report)?;
+        write(path, &json)?;
     }
     if run.format == Format::Json {
-        context.data(&json(&report))?;
+        context.data(&json)?;
     }
     let exit = ended?;
     tell(context, run.format, verb, &report)?;
@@ -70,22 +73,45 @@ fn closed(report: Report, exit: Exit, started: Timestamp, finished: Timestamp) -
     }
 }
 
-fn json(report: &Report) -> String {
-    let json = serde_json::to_string_pretty(report).expect("a report has text keys alone");
+/// A report, and what ended the run where that was no failure of an op.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+fn json(report: &Report, early: Option<&Failure>) -> String {
+    let error = early.map(Failure::message);
+    let json =
+        serde_json::to_string_pretty(&Written { report, error }).expect("a report has text keys alone");
     format!("{json}\n")
 }
 
-fn write(path: &Path, report: &Report) -> Result<(), Failure> {
-    files::write_whole(path, json(report).as_bytes())
-        .map_err(|error| Failure::failed(format!("write the report to {}", path.display())).because(&error))
+/// Finds out beforehand whether the report can be written where it was asked for.
+///
+/// # Errors
+/// Where it can't.
+pub(crate) fn can_be_written(run: &Run) -> Result<(), Failure> {
+    match &run.report {
+        Some(path) => files::can_be_written(path).map_err(|error| unwritten(path, &error)),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, json: &str) -> Result<(), Failure> {
+    files::write_whole(path, json.as_bytes()).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("can't write the report to {}", path.display())).because(error)
 }
 
 /// Names root causes on standard error, then says the sums.
 fn tell(context: &Context, format: Format, verb: Verb, report: &Report) -> Result<(), Failure> {
-    for failure in &report.failures {
-        context
-            .terminal
-            .error(&format!("error: {}", problem::failure(failure)));
+    for failure in problem::failures(&report.failures) {
+        context.terminal.error(&format!("error: {failure}"));
     }
     for blocked in &report.blocked {
         context
@@ -164,6 +190,14 @@ mod tests {
     }
 
     #[test]
+    fn a_report_says_what_ended_a_run_early() {
+        let report = closed(Report::new(), Exit::Refused, at(0), at(1));
+        let written = json(&report, Some(&Failure::refused("the plan p.json is refused")));
+        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["error"], "the plan p.json is refused");
+    }
+
+    #[test]
     fn an_interrupted_run_is_reported_as_such() {
         let report = closed(Report::new(), Exit::Interrupted, at(0), at(1));
         assert_eq!((report.exit_code, report.outcome), (130, RunOutcome::Interrupted));
@@ -174,7 +208,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report.json");
         let report = closed(Report::new(), Exit::Refused, at(0), at(1));
-        write(&path, &report).unwrap();
+        write(&path, &json(&report, None)).unwrap();
         let read: Report = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(read, report);
     }

@@ -30,9 +30,14 @@ pub(crate) fn read(path: &Path) -> Result<Plan, Failure> {
 
 /// What to do about a plan that is refused.
 fn instead(path: &Path) -> String {
-    let yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    let yaml = path
+        .extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml");
     if yaml {
-        format!("a configuration is named by `-f`: `transship apply -f {}`", path.display())
+        format!(
+            "a configuration is named by `-f`: `transship apply -f {}`",
+            path.display()
+        )
     } else {
         "make a new one: `transship plan --out PLAN`".to_owned()
     }
@@ -51,8 +56,7 @@ pub(crate) fn can_be_written(path: &Path) -> Result<(), Failure> {
 /// # Errors
 /// Where it can't be written.
 pub(crate) fn write(path: &Path, plan: &Plan) -> Result<(), Failure> {
-    files::write_whole(path, plan.to_json().as_bytes())
-        .map_err(|error| unwritten(path, &error))
+    files::write_whole(path, plan.to_json().as_bytes()).map_err(|error| unwritten(path, &error))
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Failure {

@@ -20,8 +20,10 @@ pub(crate) struct Terminal {
     loudness: Loudness,
     colour_out: bool,
     colour_err: bool,
-    /// Whether standard error is a terminal, so that bars can be drawn.
-    draws: bool,
+    /// Whether people read standard output.
+    out_is_terminal: bool,
+    /// Whether people read standard error, so that bars can be drawn and digests are shortened.
+    err_is_terminal: bool,
 }
 
 impl Terminal {
@@ -32,7 +34,8 @@ impl Terminal {
             loudness,
             colour_out: out && !no_colour,
             colour_err: err && !no_colour,
-            draws: err,
+            out_is_terminal: out,
+            err_is_terminal: err,
         }
     }
 
@@ -43,7 +46,7 @@ impl Terminal {
 
     /// Returns true where progress bars can be drawn.
     pub(crate) fn draws(&self) -> bool {
-        self.draws && self.loudness > Loudness::Quiet
+        self.err_is_terminal && self.loudness > Loudness::Quiet
     }
 
     /// Writes data to standard output as it is.
@@ -66,6 +69,18 @@ impl Terminal {
         self.data(&paint(&sanitise(text), self.colour_out))
     }
 
+    /// Writes text for people to standard output as [`Terminal::text`] does; on a terminal digests are shortened.
+    ///
+    /// # Errors
+    /// As [`Terminal::data`].
+    pub(crate) fn brief(&self, text: &str) -> io::Result<()> {
+        if self.out_is_terminal {
+            self.text(&shortened(text))
+        } else {
+            self.text(text)
+        }
+    }
+
     /// Says something on standard error, unless told to be quiet.
     pub(crate) fn say(&self, text: &str) {
         if self.loudness > Loudness::Quiet {
@@ -75,7 +90,13 @@ impl Terminal {
 
     /// Says something on standard error in any case.
     pub(crate) fn error(&self, text: &str) {
-        let painted = paint(&sanitise(text), self.colour_err);
+        let clean = sanitise(text);
+        let clean = if self.err_is_terminal {
+            shortened(&clean)
+        } else {
+            clean
+        };
+        let painted = paint(&clean, self.colour_err);
         let mut err = io::stderr().lock();
         // Where standard error is gone, nobody is left to be told.
         let _ = err
@@ -110,6 +131,27 @@ pub(crate) fn sanitise(text: &str) -> String {
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Shortens every digest to the 12 digits that people compare.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN: usize = 12;
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (at, _) in text.match_indices("sha") {
+        let Some(name @ ("sha256:" | "sha512:")) = text.get(at..at + 7) else {
+            continue;
+        };
+        let start = at + name.len();
+        let digits = text[start..].bytes().take_while(u8::is_ascii_hexdigit);
+        let digits = digits.count();
+        if matches!(digits, 64 | 128) {
+            out.push_str(&text[copied..start + SHOWN]);
+            copied = start + digits;
+        }
+    }
+    out.push_str(&text[copied..]);
+    out
 }
 
 /// Colours whole lines by what they begin with.
@@ -166,6 +208,15 @@ mod tests {
     #[test]
     fn plain_text_in_any_language_is_left_alone() {
         assert_eq!(sanitise("größer → 大きい"), "größer → 大きい");
+    }
+
+    #[test]
+    fn people_see_the_first_digits_of_a_digest() {
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        assert_eq!(
+            shortened(&format!("a@{digest} is not {digest}, nor sha256:abc")),
+            "a@sha256:0123456789ab is not sha256:0123456789ab, nor sha256:abc"
+        );
     }
 
     #[test]

@@ -130,9 +130,7 @@ fn whatever_is_changed_is_refused() {
 fn another_schema_is_refused_by_its_number() {
     let text = SCHEMA_1.replacen("\"schema\": 1", "\"schema\": 2", 1);
     let error = Plan::from_json(text.as_bytes()).expect_err("schema 2 is not known");
-    insta::assert_snapshot!(error, @r"
-    the plan has schema 2; this program reads schema 1
-    ");
+    insta::assert_snapshot!(error, @"the plan has schema 2; this program reads schema 1");
     assert!(matches!(error, PlanError::Schema { found: 2 }));
 }
 
@@ -179,25 +177,19 @@ fn a_cycle_is_refused() {
         let id = plan.ops[tag].id.clone();
         plan.ops[upload].after.push(id);
     });
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: tag-1 waits for itself
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: tag-1 waits for itself");
 }
 
 #[test]
 fn an_op_before_what_it_waits_for_is_refused() {
     let rule = refusal(|plan| plan.ops.reverse());
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: tag-8 stands before what it waits for
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: tag-8 stands before what it waits for");
 }
 
 #[test]
 fn an_op_that_waits_for_none_is_refused() {
     let rule = refusal(|plan| plan.ops[0].after.push(planner::OpId("upload-99".to_owned())));
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: create-1 waits for upload-99, which is not there
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: create-1 waits for upload-99, which is not there");
 }
 
 #[test]
@@ -206,9 +198,7 @@ fn an_op_that_stands_twice_is_refused() {
         let first = plan.ops[0].clone();
         plan.ops.push(first);
     });
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: create-1 stands twice
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: create-1 stands twice");
 }
 
 #[test]
@@ -218,9 +208,7 @@ fn a_place_that_gets_one_thing_twice_is_refused() {
         again.id.0 = "upload-99".to_owned();
         plan.ops.push(again);
     });
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: upload-99 places at ecr/app what another op places there
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: upload-99 places at ecr/app what another op places there");
 }
 
 #[test]
@@ -229,9 +217,7 @@ fn a_manifest_that_does_not_wait_for_what_it_names_is_refused() {
         let index = position(plan, OpKind::PutManifest);
         plan.ops[index].after.clear();
     });
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: manifest-1 does not wait for upload-6, which places what it names
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: manifest-1 does not wait for upload-6, which places what it names");
 }
 
 #[test]
@@ -240,9 +226,7 @@ fn a_tag_without_what_it_must_find_is_refused() {
         let index = position(plan, OpKind::PutTag);
         plan.ops[index].at[0].expect = None;
     });
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: tag-1 is incomplete
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: tag-1 is incomplete");
 }
 
 #[test]
@@ -253,15 +237,11 @@ fn a_place_at_an_unknown_registry_is_refused() {
             .clone();
         plan.registries.remove(&name);
     });
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: create-1 is incomplete
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: create-1 is incomplete");
 }
 
 #[test]
 fn sums_that_are_wrong_are_refused() {
     let rule = refusal(|plan| plan.summary.bytes.read += 1);
-    insta::assert_snapshot!(rule, @r"
-    the plan breaks a rule: the summary does not sum up the ops
-    ");
+    insta::assert_snapshot!(rule, @"the plan breaks a rule: the summary does not sum up the ops");
 }

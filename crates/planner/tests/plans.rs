@@ -248,9 +248,7 @@ fn what_is_unchanged_needs_nothing() {
         .holds("hub/team/app", v1)
         .holds("site/app", v1);
     let plan = world.plan(&world.spec(app(&["site/app"])));
-    insta::assert_snapshot!(plan.text(), @r"
-    No changes. Every target matches.
-    ");
+    insta::assert_snapshot!(plan.text(), @"No changes. Every target matches.");
 }
 
 #[test]
@@ -571,7 +569,5 @@ fn after_a_first_sync_nothing_is_left() {
     let mut world = world(&["ecr"], &committed()).holds("hub/team/app", signed_v1);
     let spec = world.spec(app(&["ecr/app", "ecr/backup/app"]));
     apply(&mut world, &spec);
-    insta::assert_snapshot!(world.plan(&spec).text(), @r"
-    No changes. Every target matches.
-    ");
+    insta::assert_snapshot!(world.plan(&spec).text(), @"No changes. Every target matches.");
 }

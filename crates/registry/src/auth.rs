@@ -227,7 +227,7 @@ impl Auth {
             Credential::Anonymous => {
                 let message = format!("{host} asks for a credential, and there is none ({origin})");
                 Error::new(ErrorKind::Auth, message).with_hint(format!(
-                    "run `transship login {host}`, or give the registry an `auth:`"
+                    "run `docker login {host}`, or give the registry an `auth:`"
                 ))
             }
             _ => Error::new(

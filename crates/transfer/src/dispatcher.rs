@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use oci::{AttachmentTag, Descriptor};
-use planner::{Op, OpKind, Plan};
+use planner::{Op, OpKind, Plan, ProblemKind, Side};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -15,9 +15,9 @@ use crate::gates::Gates;
 use crate::graph::Graph;
 use crate::job::Job;
 use crate::landing::{Landing, Opening};
-use crate::ledger::{Ledger, Loss};
+use crate::ledger::{CauseId, Ledger, Loss};
 use crate::node::{Node, NodeId, Outcome, Stage};
-use crate::reads::{Gather, Read, ReadId};
+use crate::reads::{Gather, PendingReads, Read, ReadId};
 use crate::upload::Sent;
 use crate::{
     Change, Connections, Event, Events, ExecuteOptions, OpTally, Report, Stop, StopReason, TagTally,
@@ -38,9 +38,9 @@ pub(crate) struct Dispatcher<'a> {
     /// By op: the places whose blob is to be read, and how many more may come.
     pub(crate) gathering: HashMap<usize, Gather>,
     pub(crate) awaited: Vec<usize>,
-    /// Reads by number, and those that wait for their turn, largest first.
+    /// Reads by number, and those that wait for their turn.
     pub(crate) reads: HashMap<ReadId, Read>,
-    pub(crate) pending_reads: BTreeSet<(std::cmp::Reverse<u64>, ReadId)>,
+    pub(crate) pending_reads: PendingReads,
     pub(crate) next_id: u64,
     pub(crate) running_reads: usize,
     pub(crate) most_reads: usize,
@@ -109,7 +109,7 @@ impl<'a> Dispatcher<'a> {
             gathering: HashMap::new(),
             awaited: plan.ops.iter().map(|op| op.at.len()).collect(),
             reads: HashMap::new(),
-            pending_reads: BTreeSet::new(),
+            pending_reads: PendingReads::new(),
             next_id: 0,
             running_reads: 0,
             most_reads: fitting.min(options.streams).max(1),
@@ -298,10 +298,22 @@ impl<'a> Dispatcher<'a> {
         ))
     }
 
+    /// Records why ops are left although nobody stopped the run: they wait for each other. Plans are checked, so this is
+    /// a hand-made one; it must not look like a success.
+    fn stranded(&mut self) -> Option<CauseId> {
+        let running = self.stopping.is_none();
+        let node = (0..self.graph.len()).find(|&node| running && !self.nodes[node].has_ended())?;
+        let op = self.op(node);
+        let text = format!("op {} waits for what never ends", op.id);
+        let fault = Fault::new(Side::Target, &self.place(node), ProblemKind::Other, text);
+        Some(self.ledger.record(&op.id, &fault, Loss::Op).0)
+    }
+
     fn report(mut self) -> Report {
         let unfinished = self.open > 0;
+        let cause = self.stranded();
         for node in 0..self.graph.len() {
-            self.end(node, Outcome::Skipped, None);
+            self.end(node, Outcome::Skipped, cause);
         }
         self.changes.sort();
         let mut report = Report::of(self.plan);

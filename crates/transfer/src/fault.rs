@@ -58,7 +58,7 @@ impl Fault {
     pub(crate) fn of(side: Side, place: &Place, error: &Error) -> Self {
         Self {
             hint: error.hint().map(Into::into),
-            fact: last_word(error).into(),
+            fact: steady(&last_word(error)).into(),
             contact: contact(error),
             ..Self::new(side, place, kind(error.kind()), story(error))
         }
@@ -113,6 +113,32 @@ fn story(error: &Error) -> String {
     text
 }
 
+/// Returns a text without what differs from one time to the next: how often something was tried and how long that took,
+/// `(5 tries in 3.2 s)`. Plans are the same for the same registries, and one cause is one cause however often it was met.
+pub(crate) fn steady(text: &str) -> String {
+    let mut parts = text.split(" (");
+    let mut steady = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((note, rest)) if is_effort(note) => steady.push_str(rest),
+            _ => {
+                steady.push_str(" (");
+                steady.push_str(part);
+            }
+        }
+    }
+    steady
+}
+
+fn is_effort(note: &str) -> bool {
+    let note = note.strip_prefix("after ").unwrap_or(note);
+    let words: Vec<&str> = note.split(' ').collect();
+    let [tries, "try" | "tries", "in", seconds, "s"] = words[..] else {
+        return false;
+    };
+    tries.parse::<u32>().is_ok() && seconds.parse::<f64>().is_ok()
+}
+
 /// What goes wrong inside a registry goes wrong for one reason, whatever it was asked: the status is the fact.
 fn last_word(error: &Error) -> String {
     if let (ErrorKind::Network, Some(status)) = (error.kind(), error.status()) {
@@ -156,6 +182,25 @@ mod tests {
         let fault = Fault::target(&place(), &refused());
         assert_eq!(&*fault.error, "list tags of site/base/alpine: connection refused");
         assert_eq!(&*fault.fact, "connection refused");
+    }
+
+    #[test]
+    fn how_often_and_how_long_is_no_part_of_what_went_wrong() {
+        let texts = [
+            "list tags of site/a: 429 Too Many Requests (after 5 tries in 3.2 s)",
+            "GET http://site/v2/ (x): timed out (1 try in 30.0 s): no answer",
+            "nothing (to cut) in here (5 of 6",
+        ];
+        let cut = [
+            "list tags of site/a: 429 Too Many Requests",
+            "GET http://site/v2/ (x): timed out: no answer",
+            "nothing (to cut) in here (5 of 6",
+        ];
+        assert_eq!(texts.map(steady), cut);
+        let throttled = |text: &str| Fault::target(&place(), &Error::new(ErrorKind::RateLimit, text));
+        let (one, two) = (throttled("429 (after 5 tries in 3.2 s)"), throttled("429 (after 6 tries in 9.9 s)"));
+        assert_eq!(one.fact, two.fact);
+        assert_ne!(one.error, two.error, "the report tells the whole story");
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl Gates {
         fits
     }
 
+    /// Returns how much the registry may be asked to do at once.
+    pub(crate) fn capacity(&self, registry: usize) -> usize {
+        self.gates[registry].capacity
+    }
+
     pub(crate) fn give_small(&mut self, registry: usize) {
         self.gates[registry].taken -= 1;
     }

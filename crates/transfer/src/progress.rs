@@ -34,7 +34,7 @@ impl Dispatcher<'_> {
 
     /// Returns why a node can't be done any more: its registry is lost, or the one it reads from. A mount reads only
     /// if it is refused.
-    fn forlorn(&self, node: NodeId) -> Option<CauseId> {
+    pub(crate) fn forlorn(&self, node: NodeId) -> Option<CauseId> {
         let op = self.op(node);
         let source = op.from.as_ref().filter(|_| op.kind != OpKind::MountBlob);
         let lost = self.ledger.lost(&self.place(node));

@@ -4,7 +4,7 @@
 //! blob and opens a session, and those that have one share the read. Who comes later joins the next.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use planner::Place;
@@ -29,6 +29,10 @@ const SESSIONS: u32 = 3;
 const LOOKED_AT: usize = 64;
 
 pub(crate) type ReadId = u64;
+
+/// Reads that wait for their turn, largest first, by the permits they wait for: of those that wait for the same, only
+/// the first is looked at, so that what waits for a slow registry hides nothing that another has room for.
+pub(crate) type PendingReads = BTreeMap<Permits, BTreeSet<(Reverse<u64>, ReadId)>>;
 
 /// Places of one op whose blob is to be read.
 #[derive(Debug)]
@@ -149,12 +153,32 @@ impl Dispatcher<'_> {
                 by_source.entry(from).or_default().push(member);
             }
         }
-        for (from, mut members) in by_source {
-            while !members.is_empty() {
-                let rest = members.split_off(members.len().min(MOST_LANES));
-                self.add_read(op, from.clone(), std::mem::replace(&mut members, rest));
+        for (from, members) in by_source {
+            for members in self.shares(members) {
+                self.add_read(op, from.clone(), members);
             }
         }
+    }
+
+    /// Splits places into those that can share a read: no more at one registry than may upload there at once. One more
+    /// would wait for the others to end, and they for the bytes that it does not take.
+    fn shares(&self, members: Vec<Member>) -> Vec<Vec<Member>> {
+        let mut shares: Vec<(Permits, Vec<Member>)> = Vec::new();
+        for member in members {
+            let registry = self.graph.registry(member.node);
+            let capacity = self.gates.capacity(registry);
+            let has_room = |(taken, share): &&mut (Permits, Vec<Member>)| {
+                share.len() < MOST_LANES && taken.get(&registry).is_none_or(|&taken| taken < capacity)
+            };
+            match shares.iter_mut().find(has_room) {
+                Some((taken, share)) => {
+                    *taken.entry(registry).or_default() += 1;
+                    share.push(member);
+                }
+                None => shares.push(([(registry, 1)].into(), vec![member])),
+            }
+        }
+        shares.into_iter().map(|(_, share)| share).collect()
     }
 
     fn add_read(&mut self, op: usize, from: Place, members: Vec<Member>) {
@@ -168,20 +192,38 @@ impl Dispatcher<'_> {
             permits: Permits::new(),
             begun: None,
         };
+        let needs = self.needs(&read);
         self.reads.insert(id, read);
-        self.pending_reads.insert((Reverse(size), id));
+        self.pending_reads
+            .entry(needs)
+            .or_default()
+            .insert((Reverse(size), id));
     }
 
     /// Starts the largest reads that can start.
     pub(crate) fn start_reads(&mut self) {
         while self.running_reads < self.most_reads {
-            let looked_at: Vec<_> = self.pending_reads.iter().take(LOOKED_AT).copied().collect();
-            let Some(key) = looked_at.into_iter().find(|&(_, id)| self.admit(id)) else {
+            let heads = self.pending_reads.iter();
+            let mut heads: Vec<_> = heads
+                .filter_map(|(needs, reads)| Some((*reads.first()?, needs.clone())))
+                .collect();
+            heads.sort_unstable();
+            heads.truncate(LOOKED_AT);
+            let Some((key, needs)) = heads.into_iter().find(|&((_, id), _)| self.admit(id)) else {
                 return;
             };
-            self.pending_reads.remove(&key);
+            self.take_pending(&needs, key);
             self.running_reads += 1;
             self.open_sessions(key.1);
+        }
+    }
+
+    fn take_pending(&mut self, needs: &Permits, key: (Reverse<u64>, ReadId)) {
+        if let Some(reads) = self.pending_reads.get_mut(needs) {
+            reads.remove(&key);
+            if reads.is_empty() {
+                self.pending_reads.remove(needs);
+            }
         }
     }
 
@@ -190,25 +232,24 @@ impl Dispatcher<'_> {
         let Some(read) = self.reads.get(&id) else {
             return true;
         };
-        let mut needs = Permits::new();
-        let number = self
-            .graph
-            .registries()
-            .partition_point(|name| *name < read.from.registry);
-        needs.insert(number, 1);
-        for member in read
-            .members
-            .iter()
-            .filter(|member| !self.nodes[member.node].has_ended())
-        {
-            *needs.entry(self.graph.registry(member.node)).or_default() += 1;
-        }
-        let permits = self.gates.take(&needs);
+        let permits = self.gates.take(&self.needs(read));
         let admitted = permits.is_some();
         if let (Some(read), Some(permits)) = (self.reads.get_mut(&id), permits) {
             read.permits = permits;
         }
         admitted
+    }
+
+    /// One permit of the source, and one for each place that is still to get the blob.
+    fn needs(&self, read: &Read) -> Permits {
+        let names = self.graph.registries();
+        let source = names.partition_point(|name| *name < read.from.registry);
+        let mut needs = Permits::from([(source, 1)]);
+        let open = |member: &&Member| !self.nodes[member.node].has_ended();
+        for member in read.members.iter().filter(open) {
+            *needs.entry(self.graph.registry(member.node)).or_default() += 1;
+        }
+        needs
     }
 
     fn open_sessions(&mut self, id: ReadId) {
@@ -401,7 +442,8 @@ impl Dispatcher<'_> {
     fn upload_failed(&mut self, node: NodeId, fault: &Fault) {
         self.nodes[node].failures += 1;
         let failures = self.nodes[node].failures;
-        if failures >= SESSIONS || !fault.may_pass() || fault.contact == Contact::Failed {
+        let hopeless = fault.contact == Contact::Failed || self.forlorn(node).is_some();
+        if failures >= SESSIONS || !fault.may_pass() || hopeless {
             self.failed(node, fault);
             return;
         }

@@ -12,7 +12,7 @@ use planner::{
 };
 use registry::{ReadRepository, Referrers};
 
-use crate::fault::{Contact, Fault};
+use crate::fault::{Contact, Fault, steady};
 use crate::ledger::STRIKES;
 use crate::{Event, Events, Reader};
 
@@ -42,6 +42,7 @@ async fn answer(
 ) -> Survey {
     let mut survey = Survey::default();
     let mut down: BTreeMap<RegistryName, Problem> = BTreeMap::new();
+    let mut strikes: BTreeMap<RegistryName, u32> = BTreeMap::new();
     for round in 1.. {
         let unasked = |question: &Question| survey.answer(question) == Known::Unasked;
         let asked: BTreeSet<Question> = questions(&survey).into_iter().filter(unasked).collect();
@@ -62,7 +63,7 @@ async fn answer(
         let inquiries = by_registry.into_iter().map(|(registry, questions)| {
             Inquiry {
                 down: down.get(&registry).cloned(),
-                strikes: 0,
+                strikes: strikes.get(&registry).copied().unwrap_or_default(),
                 registry,
                 sides,
                 reader,
@@ -73,6 +74,7 @@ async fn answer(
         });
         let mut problems = 0;
         for inquiry in join_all(inquiries).await {
+            strikes.insert(inquiry.registry.clone(), inquiry.strikes);
             if let Some(problem) = inquiry.down {
                 down.insert(inquiry.registry, problem);
             }
@@ -92,7 +94,7 @@ struct Inquiry<'a> {
     sides: &'a Sides,
     reader: &'a Reader,
     events: &'a Events,
-    /// Network failures in a row.
+    /// Network failures in a row, those of earlier rounds included.
     strikes: u32,
     /// Why the registry is asked nothing more.
     down: Option<Problem>,
@@ -158,7 +160,7 @@ impl Inquiry<'_> {
             tag: tag(question).cloned(),
             side: self.sides.of_place(place),
             kind: fault.kind,
-            error: fault.error.to_string(),
+            error: steady(&fault.error),
             hint: fault.hint.as_deref().map(ToOwned::to_owned),
             tags: 0,
         }

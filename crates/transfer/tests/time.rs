@@ -5,7 +5,8 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use planner::{OpKind, ProblemKind};
+use oci::Digest;
+use planner::{OpId, OpKind, ProblemKind};
 use registry::ErrorKind;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use transship_transfer::{Event, Events, ExecuteOptions, Report, RunOutcome, Stop
 use support::fake::{Fake, Trouble};
 use support::image::Image;
 use support::plans::{With, copy, op, plan};
-use support::{connect, run, run_heard};
+use support::{connect, connect_narrowly, run, run_heard, run_over};
 
 fn source(image: &Image) -> Fake {
     let source = Fake::new("src");
@@ -248,4 +249,116 @@ async fn a_stop_after_the_last_op_changes_nothing() {
     };
     let report = stopped(&[&src, &x], &plan, StopReason::Interrupt, &Notify::new(), tagged).await;
     assert_eq!((report.exit_code, report.outcome), (0, RunOutcome::Succeeded));
+}
+
+/// Two hundred images of two blobs, each with a place at three targets.
+#[tokio::test(start_paused = true)]
+async fn many_small_blobs_wait_for_nobody() {
+    let images: Vec<Image> = (0..200).map(|index| Image::new(format!("layer {index}"))).collect();
+    let (src, x, y, z) = (Fake::new("src"), Fake::new("x"), Fake::new("y"), Fake::new("z"));
+    let to = ["x/app", "y/app", "z/app"];
+    let mut ops = vec![op("config", OpKind::UploadBlob, &to).of(&Digest::sha256(&images[0].blobs[0])).from("src/app")];
+    for (index, image) in images.iter().enumerate() {
+        src.hold("app", &format!("v{index}"), image);
+        let name = format!("image{index}");
+        let mut copied = copy(&name, image, &format!("v{index}"), "src/app", &to).split_off(1);
+        copied[1].after[0] = OpId("config".to_owned());
+        ops.extend(copied);
+    }
+    let plan = plan(&images.iter().collect::<Vec<_>>(), ops);
+    let begun = Instant::now();
+    let connections = connect_narrowly(&[&src, &x, &y, &z], &[("src", 1), ("y", 2)]);
+    let (report, _) = run_over(&plan, &connections).await;
+    assert_eq!((report.exit_code, report.tags.written), (0, 600));
+    assert_eq!(src.count("GET blob"), 201);
+    let places: usize = plan.ops.iter().map(|op| op.at.len()).sum();
+    assert_eq!(report.ops.done, places as u64, "every place is counted once");
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+/// One lane more would wait for the others to end, and they for the bytes that it does not take.
+#[tokio::test(start_paused = true)]
+async fn a_read_feeds_no_more_places_of_a_registry_than_may_upload_there_at_once() {
+    let image = large();
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    let to = ["x/a", "x/b", "x/c", "x/d", "x/e", "y/a", "y/b"];
+    let layer = op("layer", OpKind::UploadBlob, &to).of(&image.layer()).from("src/app");
+    let connections = connect_narrowly(&[&src, &x, &y], &[("x", 2)]);
+    let (report, events) = run_over(&plan(&[&image], vec![layer]), &connections).await;
+    assert_eq!((report.exit_code, report.ops.done), (0, 7));
+    let mut reads: Vec<(usize, usize)> = Vec::new();
+    for event in &events {
+        if let Event::BlobStarted { to, .. } = event {
+            let at_x = to.iter().filter(|place| place.registry.as_str() == "x").count();
+            reads.push((at_x, to.len() - at_x));
+        }
+    }
+    reads.sort_unstable();
+    assert_eq!(reads, [(1, 0), (2, 0), (2, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn source_and_target_may_be_one_registry_that_is_asked_one_thing_at_once() {
+    let image = large();
+    let src = source(&image);
+    let to = ["src/copy", "src/other"];
+    let connections = connect_narrowly(&[&src], &[("src", 1)]);
+    let plan = plan(&[&image], copy("app", &image, "v1", "src/app", &to));
+    let (report, _) = run_over(&plan, &connections).await;
+    assert_eq!((report.exit_code, report.ops.done), (0, 6));
+    assert!(src.holds("copy", &image) && src.holds("other", &image));
+}
+
+#[tokio::test(start_paused = true)]
+async fn much_that_waits_for_a_stuck_registry_hides_nothing_from_another() {
+    let images: Vec<Image> = (0..100_u8).map(|index| Image::new(vec![index; 4096])).collect();
+    let (small, src, x, y) = (Image::new("small"), Fake::new("src"), Fake::new("x"), Fake::new("y"));
+    src.hold("app", "small", &small);
+    let upload = |image: &Image, name: &str, to: &str| {
+        op(name, OpKind::UploadBlob, &[to]).of(&image.layer()).from("src/app")
+    };
+    let mut ops = vec![upload(&small, "small", "y/app")];
+    for (index, image) in images.iter().enumerate() {
+        src.hold("app", &format!("v{index}"), image);
+        ops.push(upload(image, &format!("large{index}"), "x/app"));
+    }
+    let gate = Arc::new(Notify::new());
+    x.trouble("POST upload", usize::MAX, Trouble::Wait(Arc::clone(&gate)));
+    let all: Vec<&Image> = images.iter().chain([&small]).collect();
+    let plan = plan(&all, ops);
+    let connections = connect_narrowly(&[&src, &x, &y], &[("x", 2)]);
+    let releasing = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((x.count("PUT blob"), y.count("PUT blob")), (0, 1));
+        x.heal();
+        gate.notify_waiters();
+    };
+    let ((report, _), ()) = tokio::join!(run_over(&plan, &connections), releasing);
+    assert_eq!((report.exit_code, report.ops.done), (0, 101));
+}
+
+/// An upload that runs on while its registry is given up is not tried again there.
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_was_given_up_gets_no_second_session() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    let gate = Arc::new(Notify::new());
+    let put = format!("PUT blob {}", image.layer());
+    x.trouble(&put, 1, Trouble::Wait(Arc::clone(&gate)));
+    x.trouble("manifest", 9, Trouble::Unreachable);
+    let ops = vec![
+        op("layer", OpKind::UploadBlob, &["x/app"]).of(&image.layer()).from("src/app"),
+        op("gone", OpKind::PutManifest, &["x/other"]).of(image.digest()).from("src/app"),
+    ];
+    let plan = plan(&[&image], ops);
+    let failing = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        x.trouble("HEAD blob", 9, Trouble::Unreachable);
+        src.trouble("", 0, Trouble::Unreachable);
+        gate.notify_one();
+    };
+    let fakes = [&src, &x];
+    let (report, ()) = tokio::join!(run(&plan, &fakes), failing);
+    assert_eq!((report.exit_code, report.failures.len()), (1, 1));
+    assert_eq!(x.count("HEAD blob"), 1);
 }

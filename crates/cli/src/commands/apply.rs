@@ -26,6 +26,7 @@ const CONFIGURATION: &str = "transship.yaml";
 /// # Errors
 /// A configuration or plan that is refused (65), flags that do not go together (64), a signal.
 pub(crate) async fn run(context: &Context, arguments: &Apply) -> Result<Exit, Failure> {
+    report::can_be_written(&arguments.run)?;
     let mut done = Report::new();
     let ended = match &arguments.plan {
         Some(plan) => saved(context, arguments, plan, &mut done).await,

@@ -7,6 +7,7 @@ use crate::connect::{self, Manner};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::reference;
 
 /// Prints the digest that a reference stands at.
 ///
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 pub(crate) async fn run(context: &Context, arguments: &Digest) -> Result<Exit, Failure> {
     let text = &arguments.reference;
     let (place, manifest, registry) =
-        config::reference(text).map_err(|error| Failure::usage(format!("`{text}`")).because(&error))?;
+        config::reference(&reference::only_entry(text)?).map_err(|error| reference::refused(&error))?;
     let manifest = manifest.unwrap_or_else(connect::latest);
     let manner = Manner::one_shot(&arguments.access, &arguments.one)?;
     let found = connect::open(context, &place.registry, &registry, &manner).await?;

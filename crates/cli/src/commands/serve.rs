@@ -13,12 +13,12 @@ use crate::failure::Failure;
 /// A layout that can't be opened, an address that can't be listened at (1).
 pub(crate) async fn run(context: &Context, arguments: &Serve) -> Result<Exit, Failure> {
     let layout = Layout::open_or_create(&arguments.path).map_err(|error| {
-        Failure::failed(format!("open the layout {}", arguments.path.display())).because(&error)
+        Failure::failed(format!("can't serve {}", arguments.path.display())).because(&error)
     })?;
     let server = loopback::Registry::over_layout(layout)
         .serve(arguments.listen)
         .await
-        .map_err(|error| Failure::failed(format!("listen at {}", arguments.listen)).because(&error))?;
+        .map_err(|error| Failure::failed(format!("can't listen at {}", arguments.listen)).because(&error))?;
     let host = server.host();
     context.terminal.error(&format!(
         "Serving {} at {host} over plain HTTP",

@@ -7,19 +7,33 @@ use crate::connect::{self, Manner};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::reference;
 
 /// Lists the tags of a repository, one a line.
 ///
 /// # Errors
 /// A reference that names none (64), and whatever the registry answers.
 pub(crate) async fn run(context: &Context, arguments: &Tags) -> Result<Exit, Failure> {
-    let (place, manifest, registry) = config::reference(&arguments.repository)
-        .map_err(|error| Failure::usage(format!("`{}`", arguments.repository)).because(&error))?;
+    let (name, tags) = match reference::whole_layout(&arguments.repository) {
+        Some(path) => (arguments.repository.clone(), reference::entries(path)?),
+        None => listed(context, arguments).await?,
+    };
+    match arguments.format {
+        Format::Text => context.text(&tags.iter().map(|tag| format!("{tag}\n")).collect::<String>())?,
+        Format::Json => {
+            let json = serde_json::json!({ "repository": name, "tags": tags });
+            context.data(&format!("{json:#}\n"))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn listed(context: &Context, arguments: &Tags) -> Result<(String, Vec<String>), Failure> {
+    let text = &arguments.repository;
+    let (place, manifest, registry) = config::reference(text).map_err(|error| reference::refused(&error))?;
     if manifest.is_some() {
-        return Err(Failure::usage(format!(
-            "`{}` names more than a repository",
-            arguments.repository
-        )));
+        return Err(Failure::usage(format!("`{text}` names more than a repository"))
+            .hint("leave out the tag and the digest"));
     }
     let manner = Manner::one_shot(&arguments.access, &arguments.one)?;
     let found = connect::open(context, &place.registry, &registry, &manner).await?;
@@ -29,13 +43,5 @@ pub(crate) async fn run(context: &Context, arguments: &Tags) -> Result<Exit, Fai
         .await?
         .map_err(|error| connect::answered(&error))?
         .ok_or_else(|| Failure::failed(format!("there is no repository {place}")))?;
-    match arguments.format {
-        Format::Text => context.text(&tags.iter().map(|tag| format!("{tag}\n")).collect::<String>())?,
-        Format::Json => {
-            let tags: Vec<String> = tags.iter().map(ToString::to_string).collect();
-            let json = serde_json::json!({ "repository": place.to_string(), "tags": tags });
-            context.data(&format!("{json:#}\n"))?;
-        }
-    }
-    Ok(Exit::Done)
+    Ok((place.to_string(), tags.iter().map(ToString::to_string).collect()))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use planner::plan::Expect;
 use planner::spec::Check;
 use planner::{Op, OpKind, OpPlace, Place, Plan, Problem, ProblemKind};
 use serde::Serialize;
@@ -62,7 +63,7 @@ pub(crate) async fn run(context: &Context, arguments: &Verify) -> Result<Exit, F
         ..verdict(plan)
     };
     if arguments.deep {
-        let progress = Progress::survey(&context.terminal);
+        let progress = Progress::hashing(&context.terminal);
         let reader = connections.reader();
         let problems = transfer::rehash(&contents, &reader, progress.events());
         let problems = context.unless_interrupted(problems).await?;
@@ -87,8 +88,10 @@ fn verdict(plan: Plan) -> Verdict {
     let drift = plan
         .ops
         .iter()
-        .flat_map(|op| op.at.iter().map(|at| drift(op, at)))
-        .collect();
+        .flat_map(|op| op.at.iter().map(|at| drift(op, at)));
+    let mut drift: Vec<Drift> = drift.collect();
+    // What was selected by name comes before what stands behind it.
+    drift.sort_by_key(|drift| drift.tag.is_none());
     Verdict {
         checked: Checked::default(),
         drift,
@@ -102,7 +105,10 @@ fn drift(op: &Op, at: &OpPlace) -> Drift {
         OpKind::UploadBlob | OpKind::MountBlob => "a blob is missing".to_owned(),
         OpKind::PutManifest => "a manifest is missing".to_owned(),
         OpKind::MergeReferrers => "the fallback tag lacks entries".to_owned(),
-        OpKind::PutTag => op.reason.clone(),
+        OpKind::PutTag => match &at.expect {
+            Some(Expect::Digest(found)) => format!("the tag stands at {found}"),
+            Some(Expect::Absent) | None => "the tag is missing".to_owned(),
+        },
     };
     Drift {
         registry: at.registry.to_string(),
@@ -158,7 +164,11 @@ impl Verdict {
         let _ = match (self.drift.len(), self.blocked.len()) {
             (0, 0) => writeln!(
                 out,
-                "No drift. {tags} tags, {manifests} manifests and {blobs} blobs stand in {places} places as they should."
+                "No drift. {}, {} and {} stand in {} as they should.",
+                counted(*tags, "tag"),
+                counted(*manifests, "manifest"),
+                counted(*blobs, "blob"),
+                counted(*places, "place"),
             ),
             (drift, 0) => writeln!(out, "Drift: {drift} found."),
             (drift, blocked) => writeln!(out, "Drift: {drift} found; {blocked} blocked."),
@@ -174,16 +184,21 @@ impl Drift {
             let _ = write!(line, ":{tag}");
         }
         if let Some(digest) = &self.digest {
-            let _ = write!(line, "  {}", digest.get(..19).unwrap_or(digest));
+            let _ = write!(line, "  {digest}");
         }
         let _ = write!(line, "  {}", self.what);
         line
     }
 }
 
+/// Counts with a plural in `s`.
+fn counted(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 fn print(context: &Context, verdict: &Verdict, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => context.text(&verdict.text()),
+        Format::Text => context.brief(&verdict.text()),
         Format::Json => {
             let json = serde_json::to_string_pretty(verdict).expect("a verdict has text keys alone");
             context.data(&format!("{json}\n"))

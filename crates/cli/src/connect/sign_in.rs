@@ -1,6 +1,6 @@
 //! Who signs in at a registry: flags, then `auth`, then what docker and podman keep, then nobody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oci::Host;
@@ -26,7 +26,7 @@ pub(super) fn sources(
     if let Some(flag) = manner.flags(name).and_then(|flags| flags.sign_in.clone()) {
         return Ok(Arc::new(flag));
     }
-    let authfile = manner.authfile().map(|path| kept(host, vec![path.to_owned()]));
+    let authfile = manner.authfile().map(|path| authfile(host, path)).transpose()?;
     let declared = match auth {
         Some(auth) => declared(name, host, auth)?,
         None => None,
@@ -38,6 +38,26 @@ pub(super) fn sources(
     Ok(Arc::new(Chain::new(
         authfile.into_iter().chain([usual]).collect(),
     )))
+}
+
+/// A file that is named and missing is a slip, where the usual files may well be.
+fn authfile(host: &Host, path: &Path) -> Result<Arc<dyn CredentialSource>, Failure> {
+    if path.exists() {
+        return Ok(kept(host, vec![path.to_owned()]));
+    }
+    Err(Failure::usage(format!(
+        "--authfile: there is no file {}",
+        path.display()
+    )))
+}
+
+fn docker_config(origin: String, host: &Host, path: &str) -> Arc<dyn CredentialSource> {
+    if Path::new(path).exists() {
+        return kept(host, vec![path.into()]);
+    }
+    // Only who needs this registry is held up by it.
+    let missing = format!("there is no file {path}");
+    Arc::new(TokenSource::new(origin, Arc::new(move || Err(missing.clone()))))
 }
 
 fn kept(host: &Host, files: Vec<PathBuf>) -> Arc<dyn CredentialSource> {
@@ -67,7 +87,7 @@ fn declared(
         return Ok(Some(Arc::new(helper)));
     }
     if let Some(path) = &auth.docker_config {
-        return Ok(Some(kept(host, vec![path.into()])));
+        return Ok(Some(docker_config(origin, host, path)));
     }
     match (&auth.username, &auth.password) {
         (Some(username), Some(password)) => {
@@ -157,6 +177,33 @@ mod tests {
             ..Auth::default()
         };
         assert_eq!(found(Some(&auth), &manner).await, Credential::Anonymous);
+    }
+
+    #[test]
+    fn a_credential_file_that_a_flag_names_must_be_there() {
+        let (name, host) = site();
+        let access = Access {
+            authfile: Some("nowhere/auth.json".into()),
+            retry_times: None,
+        };
+        let refused = sources(&name, &host, None, &Manner::declared(PathBuf::new(), &access)).unwrap_err();
+        assert_eq!(refused.exit(), crate::exit::Exit::Usage);
+    }
+
+    #[tokio::test]
+    async fn a_credential_file_that_a_configuration_names_must_be_there_when_it_is_needed() {
+        let (name, host) = site();
+        let auth = Auth {
+            docker_config: Some("nowhere/config.json".to_owned()),
+            ..Auth::default()
+        };
+        let manner = Manner::declared(PathBuf::new(), &Access::default());
+        let source = sources(&name, &host, Some(&auth), &manner).unwrap();
+        let refused = source.sign_in().await.unwrap_err().to_string();
+        assert!(
+            refused.contains("there is no file nowhere/config.json"),
+            "{refused}"
+        );
     }
 
     #[test]

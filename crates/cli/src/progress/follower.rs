@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use oci::AttachmentTag;
-use planner::{OpId, OpKind, Place, Plan, size};
+use planner::{Op, OpId, OpKind, Place, Plan, size};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval_at};
 use transfer::{Counters, Event, Outcome, StopReason};
 
-use super::screen::Screen;
+use super::screen::{Rate, Screen};
 
 /// Follows a survey or an execution.
 #[derive(Debug)]
@@ -21,25 +21,33 @@ pub(super) struct Follower {
 #[derive(Debug)]
 enum Work {
     Survey {
-        round: u32,
         answered: usize,
+    },
+    Hashing {
+        counters: Arc<Counters>,
     },
     Execution {
         ended: usize,
         steps: usize,
-        names: HashMap<OpId, String>,
+        names: HashMap<OpId, Name>,
         counters: Arc<Counters>,
     },
+}
+
+/// What an op is called.
+#[derive(Debug)]
+enum Name {
+    /// A tag that people selected.
+    Tag(String),
+    /// What stands behind tags.
+    Behind(String),
 }
 
 impl Follower {
     pub(super) fn survey(screen: Screen) -> Self {
         Self {
             screen,
-            work: Work::Survey {
-                round: 0,
-                answered: 0,
-            },
+            work: Work::Survey { answered: 0 },
         }
     }
 
@@ -49,10 +57,15 @@ impl Follower {
             work: Work::Execution {
                 ended: 0,
                 steps,
-                names: tag_names(plan),
+                names: names(plan),
                 counters,
             },
         }
+    }
+
+    pub(super) fn hashing(screen: Screen, counters: Arc<Counters>) -> Self {
+        let work = Work::Hashing { counters };
+        Self { screen, work }
     }
 
     /// Shows events until `ended` says that no more will come.
@@ -82,25 +95,26 @@ impl Follower {
                 round: now,
                 questions,
             } => {
-                if let Work::Survey { round, .. } = &mut self.work {
-                    *round = *now;
-                }
-                self.screen
-                    .detail(|| format!("survey round {now}: {questions} questions"));
+                self.screen.detail(|| {
+                    format!(
+                        "asking the registries, round {now}: {}",
+                        counted(*questions, "question")
+                    )
+                });
             }
             Event::Answered { .. } => {
-                if let Work::Survey { answered, .. } = &mut self.work {
+                if let Work::Survey { answered } = &mut self.work {
                     *answered += 1;
                 }
             }
             Event::OpEnded {
                 op,
-                kind,
                 place,
                 outcome,
                 elapsed,
+                ..
             } => {
-                self.op_ended(op, *kind, place, *outcome, elapsed.as_secs_f64());
+                self.op_ended(op, place, *outcome, elapsed.as_secs_f64());
             }
             Event::BlobStarted {
                 digest,
@@ -110,10 +124,10 @@ impl Follower {
                 ..
             } => self.screen.detail(|| {
                 format!(
-                    "reading {} ({}) from {from} for {} places",
+                    "reading blob {} ({}) from {from} for {}",
                     digest.short(),
                     size(*bytes),
-                    to.len()
+                    counted(to.len(), "place")
                 )
             }),
             Event::UploadRetried { place, error, .. } => {
@@ -130,28 +144,35 @@ impl Follower {
         }
     }
 
-    fn op_ended(&mut self, op: &OpId, kind: OpKind, place: &Place, outcome: Outcome, seconds: f64) {
+    fn op_ended(&mut self, op: &OpId, place: &Place, outcome: Outcome, seconds: f64) {
         let Work::Execution { ended, names, .. } = &mut self.work else {
             return;
         };
         *ended += 1;
-        match (names.get(op), told(outcome)) {
-            (Some(tag), Some(told)) => self.screen.line(&format!("{told} {place}:{tag}")),
-            _ => self.screen.detail(|| {
-                format!(
-                    "{} {} at {place} in {seconds:.2} s",
-                    told(outcome).unwrap_or("skipped"),
-                    verb(kind)
-                )
-            }),
+        let told = told(outcome);
+        match names.get(op) {
+            // What was skipped is told by its root cause alone.
+            Some(Name::Tag(tag)) if outcome != Outcome::Skipped => {
+                self.screen.line(&format!("{told}: {place}:{tag}"));
+            }
+            Some(Name::Tag(tag)) => self.screen.detail(|| format!("{told}: {place}:{tag}")),
+            Some(Name::Behind(what)) => {
+                self.screen
+                    .detail(|| format!("{told}: {what} at {place} in {seconds:.2} s"));
+            }
+            None => {}
         }
     }
 
     fn show(&self) {
         match &self.work {
-            Work::Survey { round, answered } => {
-                let text = || format!("surveying: round {round}, {answered} answers");
-                self.screen.show(0, text, || Some(text()));
+            Work::Survey { answered } => {
+                let text = || format!("asking the registries: {}", counted(*answered, "answer"));
+                self.screen.show(0, |_| text(), text);
+            }
+            Work::Hashing { counters } => {
+                let text = || format!("reading blobs back: {}", size(counters.total().read));
+                self.screen.show(0, |_| text(), text);
             }
             Work::Execution {
                 ended,
@@ -160,13 +181,17 @@ impl Follower {
                 ..
             } => {
                 let total = counters.total();
-                let bar = || format!("{ended} of {steps} steps");
+                let bar = |rate: Rate| {
+                    let (sent, all) = (size(total.written.min(rate.total)), size(rate.total));
+                    let second = size(rate.per_second);
+                    format!("{sent} of {all} sent, {second}/s, {ended} of {steps} steps")
+                };
                 let line = || {
                     let (read, sent) = (size(total.read), size(total.written));
-                    Some(format!(
+                    format!(
                         "{ended} of {steps} steps; read {read}, sent {sent}, mounted {}",
                         size(total.mounted)
-                    ))
+                    )
                 };
                 self.screen.show(total.written, bar, line);
             }
@@ -174,46 +199,50 @@ impl Follower {
     }
 }
 
-/// The tags that people selected, by the op that puts each.
-fn tag_names(plan: &Plan) -> HashMap<OpId, String> {
-    let tags = plan.ops.iter().filter(|op| op.kind == OpKind::PutTag);
-    tags.filter_map(|op| {
-        let tag = op
-            .tag
-            .as_ref()
-            .filter(|tag| AttachmentTag::scheme(tag).is_none())?;
-        Some((op.id.clone(), tag.to_string()))
-    })
-    .collect()
+fn names(plan: &Plan) -> HashMap<OpId, Name> {
+    plan.ops.iter().map(|op| (op.id.clone(), name(op))).collect()
 }
 
-/// The word for an outcome; what was skipped is told by its root cause alone.
-fn told(outcome: Outcome) -> Option<&'static str> {
-    match outcome {
-        Outcome::Done => Some("done"),
-        Outcome::AlreadyDone => Some("already there:"),
-        Outcome::Mounted => Some("mounted"),
-        Outcome::TagKept => Some("left as it is:"),
-        Outcome::Failed => Some("failed"),
-        Outcome::Skipped => None,
-    }
-}
-
-fn verb(kind: OpKind) -> &'static str {
-    match kind {
+fn name(op: &Op) -> Name {
+    let what = match op.kind {
         OpKind::CreateRepository => "repository",
         OpKind::UploadBlob | OpKind::MountBlob => "blob",
         OpKind::PutManifest => "manifest",
         OpKind::MergeReferrers => "fallback tag",
-        OpKind::PutTag => "tag",
+        OpKind::PutTag => "attachment",
+    };
+    match (&op.tag, &op.digest) {
+        (Some(tag), _) if op.kind == OpKind::PutTag && AttachmentTag::scheme(tag).is_none() => {
+            Name::Tag(tag.to_string())
+        }
+        (_, Some(digest)) => Name::Behind(format!("{what} {}", digest.short())),
+        _ => Name::Behind(what.to_owned()),
+    }
+}
+
+/// Counts with a plural in `s`.
+fn counted(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
+fn told(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "written",
+        Outcome::AlreadyDone => "already there",
+        Outcome::Mounted => "mounted",
+        Outcome::TagKept => "left as it is",
+        Outcome::Failed => "failed",
+        Outcome::Skipped => "skipped",
     }
 }
 
 fn stopping(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Interrupt => {
-            "Stopping: what runs is ended, nothing new is started. Ctrl-C again abandons it."
+            "Stopping: what is under way is finished, nothing new is started. Ctrl-C again stops at once."
         }
-        StopReason::Terminate => "Stopping on SIGTERM: what runs is ended, nothing new is started.",
+        StopReason::Terminate => {
+            "Stopping on SIGTERM: what is under way is finished, nothing new is started."
+        }
     }
 }

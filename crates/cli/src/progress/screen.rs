@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::terminal::{Loudness, Terminal, sanitise};
+use crate::terminal::{Loudness, Terminal, sanitise, shortened};
 
 /// How often a bar moves.
 const FRAME: Duration = Duration::from_millis(100);
@@ -19,16 +19,26 @@ pub(super) struct Screen {
     bar: Option<ProgressBar>,
 }
 
+/// What a bar knows beside how far it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// Bytes to send in all.
+    pub(super) total: u64,
+    /// Bytes that were sent each second of late.
+    pub(super) per_second: u64,
+}
+
 impl Screen {
     pub(super) fn survey(terminal: &Terminal) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is well-formed");
+        let style =
+            ProgressStyle::with_template("{spinner} {wide_msg}").expect("the template is well-formed");
         Self::new(terminal, || ProgressBar::new_spinner().with_style(style))
     }
 
     pub(super) fn execution(terminal: &Terminal, bytes: u64) -> Self {
-        let template =
-            "[{bar:30}] {binary_bytes} of {binary_total_bytes} sent, {binary_bytes_per_sec}  {msg}";
-        let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+        // The text is cut where a narrow terminal ends: a line that wraps can't be drawn over.
+        let style =
+            ProgressStyle::with_template("[{bar:20}] {wide_msg}").expect("the template is well-formed");
         Self::new(terminal, || {
             ProgressBar::new(bytes).with_style(style.progress_chars("=> "))
         })
@@ -49,7 +59,7 @@ impl Screen {
     /// Says something that stays.
     pub(super) fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(sanitise(text)),
+            Some(bar) => bar.println(shortened(&sanitise(text))),
             None => self.terminal.say(text),
         }
     }
@@ -61,24 +71,19 @@ impl Screen {
         }
     }
 
-    /// Shows how far it is: as the bar, or as a line.
-    pub(super) fn show(
-        &self,
-        sent: u64,
-        bar: impl FnOnce() -> String,
-        line: impl FnOnce() -> Option<String>,
-    ) {
+    /// Shows how far it is: behind the bar, with what is sent each second, or as a line.
+    pub(super) fn show(&self, sent: u64, bar: impl FnOnce(Rate) -> String, line: impl FnOnce() -> String) {
         match &self.bar {
             Some(shown) => {
-                shown.set_position(sent.min(shown.length().unwrap_or(sent)));
-                shown.set_message(bar());
+                let total = shown.length().unwrap_or(sent);
+                shown.set_position(sent.min(total));
+                shown.set_message(bar(Rate {
+                    total,
+                    per_second: shown.per_sec() as u64,
+                }));
                 shown.tick();
             }
-            None => {
-                if let Some(line) = line() {
-                    self.terminal.say(&line);
-                }
-            }
+            None => self.terminal.say(&line()),
         }
     }
 

@@ -3,10 +3,13 @@
 use super::connection::{Auth, SecretReference};
 use super::decode::{Decoder, Fields, placeholder};
 use super::diagnostic::Diagnostic;
-use super::yaml::Node;
+use super::node::{Entry, Node};
 
 /// The ways to sign in of which an `auth` takes one, with the key that each starts from.
 const WAYS: [&str; 5] = ["anonymous", "username", "token", "helper", "docker_config"];
+
+/// The kinds of places that a secret is read from.
+pub(crate) const SECRET_KINDS: [&str; 2] = ["env", "file"];
 
 /// The keys that only one provider understands.
 const CLOUD_KEYS: [(&str, &[&str]); 3] = [
@@ -56,7 +59,7 @@ impl Decoder<'_> {
         let auth = Auth {
             anonymous: fields
                 .get("anonymous")
-                .and_then(|node| self.boolean(node, "`anonymous`")),
+                .and_then(|node| self.boolean(node, "anonymous")),
             username: self.auth_text(fields, "username"),
             password: self.secret(fields, "password"),
             token: self.secret(fields, "token"),
@@ -81,38 +84,39 @@ impl Decoder<'_> {
 
     fn auth_text(&mut self, fields: Fields<'_>, key: &str) -> Option<String> {
         let node = fields.get(key)?;
-        Some(self.text(node, &format!("`{key}`, text"))?.written)
+        Some(
+            self.text(node, &format!("`{key}`, text"), &format!("{key}: \"...\""))?
+                .written,
+        )
     }
 
     /// Reads a secret by where it stands. A secret that stands here itself is refused and not repeated.
     fn secret(&mut self, fields: Fields<'_>, key: &str) -> Option<SecretReference> {
         let node = fields.get(key)?;
-        if node.text().is_some() || placeholder(node).is_some() {
-            let problem = Diagnostic::new(node.span, format!("`{key}` stands in the configuration itself"));
-            self.tell(problem.help(format!(
-                "name where it stands: {key}: {{ env: NAME }} or {key}: {{ file: PATH }}, and change the secret"
-            )));
+        let help = format!("name where it stands: {key}: {{ env: NAME }} or {key}: {{ file: PATH }}");
+        // An unquoted secret may read as a map or, behind `!` or `&`, as nothing.
+        if node.map().is_none() || placeholder(node).is_some() {
+            let message = format!("`{key}` does not name where the secret stands");
+            let help = format!("{help}; a secret that was saved here is known, change it");
+            if !node.is_broken() {
+                self.tell(Diagnostic::new(node.span, message, help));
+            }
             return None;
         }
-        let what = format!("`{key}`");
-        if node.map().is_none() {
-            self.wrong_type(node, &format!("{what}, {{ env: NAME }} or {{ file: PATH }}"));
-            return None;
-        }
-        let reference = self.fields(node, &what, &["env", "file"])?;
-        let text = |key: &str| {
-            reference
-                .get(key)
-                .and_then(Node::text)
-                .map(|(text, _)| text.to_owned())
-        };
-        match (reference.get("env"), reference.get("file")) {
-            (Some(_), None) if text("env").is_some() => text("env").map(SecretReference::Env),
-            (None, Some(_)) if text("file").is_some() => text("file").map(SecretReference::File),
-            (None, None) if !reference.entries().is_empty() => None,
+        let reference = self.fields(node, &format!("`{key}`"), &SECRET_KINDS)?;
+        let known: Vec<&Entry> = SECRET_KINDS
+            .iter()
+            .filter_map(|kind| reference.entry(kind))
+            .collect();
+        match known.as_slice() {
+            [entry] if let Some((text, _)) = entry.value.text() => Some(match entry.key.as_str() {
+                "env" => SecretReference::Env(text.to_owned()),
+                _ => SecretReference::File(text.to_owned()),
+            }),
+            [] if !reference.entries().is_empty() => None,
             _ => {
-                let message = format!("{what} takes either `env` or `file`, with text");
-                self.tell(Diagnostic::new(reference.span, message));
+                let message = format!("`{key}` takes either `env` or `file`, with text");
+                self.tell(Diagnostic::new(reference.span, message, help));
                 None
             }
         }
@@ -122,13 +126,21 @@ impl Decoder<'_> {
         let ways: Vec<_> = WAYS.iter().filter_map(|way| fields.entry(way)).collect();
         if let [first, .., last] = ways.as_slice() {
             let message = format!("`{}` and `{}` are two ways to sign in", first.key, last.key);
-            self.tell(Diagnostic::new(last.key_span, message).also(first.key_span));
+            let problem = Diagnostic::new(last.key_span, message, "keep the one that is meant");
+            self.tell(problem.also(first.key_span));
         }
-        for (key, other) in [("username", "password"), ("password", "username")] {
+        self.both(fields, "username", "password");
+    }
+
+    /// Tells the one of two keys that stands without the other.
+    pub(crate) fn both(&mut self, fields: Fields<'_>, left: &str, right: &str) {
+        for (key, other) in [(left, right), (right, left)] {
             if let (Some(entry), None) = (fields.entry(key), fields.entry(other)) {
+                let message = format!("`{key}` without `{other}`");
                 self.tell(Diagnostic::new(
                     entry.key_span,
-                    format!("`{key}` without `{other}`"),
+                    message,
+                    format!("add `{other}` beside it"),
                 ));
             }
         }
@@ -143,7 +155,7 @@ impl Decoder<'_> {
                     entry.key
                 );
                 let help = format!("where the host does not tell it, say `provider: {cloud}` beside `host`");
-                self.tell(Diagnostic::new(entry.key_span, message).help(help));
+                self.tell(Diagnostic::new(entry.key_span, message, help));
             }
         }
     }

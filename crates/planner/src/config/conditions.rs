@@ -6,8 +6,8 @@ use oci::Tag;
 
 use super::decode::{Decoder, Fields, one_or_many};
 use super::diagnostic::Diagnostic;
+use super::node::Node;
 use super::tags::{ConditionError, Conditions, Latest, TagSet, anchored, glob, range};
-use super::yaml::Node;
 
 /// Every key of a set of conditions.
 pub(crate) const CONDITION_KEYS: [&str; 11] = [
@@ -29,6 +29,10 @@ pub(crate) const LATEST_KEYS: [&str; 2] = ["minors", "patches"];
 impl Decoder<'_> {
     /// Reads one set of conditions or a list of them.
     pub(crate) fn tag_sets(&mut self, node: &Node) -> Vec<TagSet> {
+        if node.list().is_some_and(<[_]>::is_empty) {
+            let help = "leave `tags` out to take every tag";
+            self.tell(Diagnostic::new(node.span, "`tags` has no conditions", help));
+        }
         one_or_many(node)
             .into_iter()
             .filter_map(|set| self.tag_set(set))
@@ -37,14 +41,24 @@ impl Decoder<'_> {
 
     fn tag_set(&mut self, node: &Node) -> Option<TagSet> {
         if node.text().is_some() {
-            let problem = Diagnostic::new(node.span, "expected conditions, a map, found text");
-            self.tell(problem.help("tags by name are a list: tags: { list: [\"3.19\", latest] }"));
+            self.tell(Diagnostic::new(
+                node.span,
+                "expected conditions, a map, found text",
+                "tags by name are a list: tags: { list: [\"3.19\", latest] }",
+            ));
             return None;
         }
         let fields = self.fields(node, "a set of tag conditions", &CONDITION_KEYS)?;
-        for key in ["digests", "created_within"] {
+        for (key, help) in [
+            ("digests", "pin the source instead: from: REPOSITORY@sha256:..."),
+            ("created_within", "select with `semver` and `latest` instead"),
+        ] {
             if let Some(entry) = fields.entry(key) {
-                self.tell(Diagnostic::unimplemented(entry.key_span, format!("`{key}`")));
+                self.tell(Diagnostic::unimplemented(
+                    entry.key_span,
+                    format!("`{key}`"),
+                    help,
+                ));
             }
         }
         let conditions = Conditions {
@@ -58,7 +72,7 @@ impl Decoder<'_> {
             latest: fields.get("latest").and_then(|node| self.latest(node)),
             at_least: fields
                 .get("at_least")
-                .and_then(|node| self.number(node, "`at_least`", 0)),
+                .and_then(|node| self.number(node, "at_least", 0)),
         };
         // Whatever can't be compiled was left out, and told.
         TagSet::new(conditions).ok()
@@ -75,16 +89,29 @@ impl Decoder<'_> {
             return Vec::new();
         };
         if node.list().is_some_and(<[_]>::is_empty) {
-            self.tell(Diagnostic::new(node.span, format!("`{key}` has no patterns")));
+            let help = format!("leave `{key}` out, or give it a pattern");
+            self.tell(Diagnostic::new(
+                node.span,
+                format!("`{key}` has no patterns"),
+                help,
+            ));
         }
         let mut patterns = Vec::new();
         for item in one_or_many(node) {
-            let Some(text) = self.value(item, &format!("`{key}`, a pattern or a list of them")) else {
+            let Some(text) = self.value(
+                item,
+                &format!("`{key}`, a pattern or a list of them"),
+                &format!("{key}: \"...\""),
+            ) else {
                 continue;
             };
             match compile(&text) {
                 Ok(()) => patterns.push(text),
-                Err(error) => self.tell(Diagnostic::new(item.span, error.to_string())),
+                Err(error) => self.tell(Diagnostic::new(
+                    item.span,
+                    error.to_string(),
+                    pattern_help(&error),
+                )),
             }
         }
         patterns
@@ -92,25 +119,33 @@ impl Decoder<'_> {
 
     fn tag_list(&mut self, node: &Node) -> BTreeSet<Tag> {
         if node.list().is_some_and(<[_]>::is_empty) {
-            self.tell(Diagnostic::new(node.span, "`list` has no tags"));
+            let help = "leave `list` out, or name a tag";
+            self.tell(Diagnostic::new(node.span, "`list` has no tags", help));
         }
         let mut tags = BTreeSet::new();
         for item in one_or_many(node) {
-            let Some(text) = self.value(item, "`list`, a tag or a list of them") else {
+            let Some(text) = self.value(
+                item,
+                "`list`, a tag or a list of them",
+                "list: [\"3.19\", latest]",
+            ) else {
                 continue;
             };
             match text.parse::<Tag>() {
                 Ok(tag) if tags.contains(&tag) => {
-                    self.tell(Diagnostic::new(item.span, format!("`{tag}` is listed twice")));
+                    let message = format!("`{tag}` is listed twice");
+                    self.tell(Diagnostic::new(item.span, message, "leave one out"));
                 }
                 Ok(tag) => {
                     tags.insert(tag);
                 }
-                Err(error) if text.contains('*') => {
-                    let help = "globs go into `include`";
-                    self.tell(Diagnostic::new(item.span, format!("`{text}` is no tag: {error}")).help(help));
+                Err(error) => {
+                    let help = match text.contains(['*', '?', '[', '{']) {
+                        true => "globs go into `include`".to_owned(),
+                        false => error.to_string(),
+                    };
+                    self.tell(Diagnostic::new(item.span, format!("`{text}` is no tag"), help));
                 }
-                Err(error) => self.tell(Diagnostic::new(item.span, format!("`{text}` is no tag: {error}"))),
             }
         }
         tags
@@ -121,35 +156,35 @@ impl Decoder<'_> {
             return false;
         };
         if fields.entry("semver").is_none() && fields.entry("latest").is_none() {
-            let problem = Diagnostic::new(
+            self.tell(Diagnostic::new(
                 entry.key_span,
                 "`prerelease` has no effect without `semver` or `latest`",
-            );
-            self.tell(problem.help("semver: \"*\" takes every version"));
+                "semver: \"*\" takes every version",
+            ));
         }
-        self.boolean(&entry.value, "`prerelease`").unwrap_or(false)
+        self.boolean(&entry.value, "prerelease").unwrap_or(false)
     }
 
     fn semver(&mut self, fields: Fields<'_>) -> Option<String> {
         let node = fields.get("semver")?;
-        let text = self.value(node, "`semver`, a range such as \">=3.19, <4\"")?;
+        let text = self.value(node, "`semver`, a range of versions", "semver: \">=3.19, <4\"")?;
         let admitted = fields
             .get("prerelease")
             .and_then(Node::text)
             .is_some_and(|(text, _)| text != "false");
         match range(&text) {
             Ok(range) if range.names_prerelease() && !admitted => {
-                let problem = Diagnostic::new(
+                self.tell(Diagnostic::new(
                     node.span,
                     "the range names a prerelease, and prereleases are left out",
-                );
-                self.tell(problem.help("add `prerelease: true`"));
+                    "add `prerelease: true`",
+                ));
                 None
             }
             Ok(_) => Some(text),
             Err(error) => {
-                let problem = Diagnostic::new(node.span, error.to_string());
-                self.tell(problem.help("ranges read as in >=3.19, <4 and ^1.2 || ~2.3 and 1.x"));
+                let help = "ranges read as in >=3.19, <4 and ^1.2 || ~2.3 and 1.x";
+                self.tell(Diagnostic::new(node.span, error.to_string(), help));
                 None
             }
         }
@@ -157,20 +192,28 @@ impl Decoder<'_> {
 
     fn latest(&mut self, node: &Node) -> Option<Latest> {
         if node.map().is_none() {
-            return self.number(node, "`latest`", 1).map(Latest::Versions);
+            return self.number(node, "latest", 1).map(Latest::Versions);
         }
         let fields = self.fields(node, "`latest`", &LATEST_KEYS)?;
         let Some(minors) = fields.get("minors") else {
-            self.tell(Diagnostic::new(fields.span, "`latest` lacks `minors`"));
+            let help = "write latest: { minors: 3, patches: 1 }, or latest: 3 for versions";
+            self.tell(Diagnostic::new(fields.span, "`latest` lacks `minors`", help));
             return None;
         };
-        let minors = self.number(minors, "`minors`", 1);
+        let minors = self.number(minors, "minors", 1);
         let patches = fields
             .get("patches")
-            .map_or(Some(1), |node| self.number(node, "`patches`", 1));
+            .map_or(Some(1), |node| self.number(node, "patches", 1));
         Some(Latest::Minors {
             minors: minors?,
             patches: patches?,
         })
+    }
+}
+
+fn pattern_help(error: &ConditionError) -> &'static str {
+    match error {
+        ConditionError::Regex(..) => r"a backslash makes a sign plain, as in v1\.\d+ and \(",
+        _ => r"globs read as in 3.*, v?.1 and {a,b}-[0-9]; a backslash makes a sign plain",
     }
 }

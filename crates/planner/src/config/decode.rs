@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use super::auth::AUTH_KEYS;
 use super::conditions::CONDITION_KEYS;
-use super::diagnostic::{Diagnostic, Span};
+use super::diagnostic::{Diagnostic, Next, Span};
 use super::expand::{Environment, ExpandError, expand};
+use super::node::{Entry, Node};
 use super::registries::{LIMIT_KEYS, TLS_KEYS};
 use super::suggest::nearest;
-use super::yaml::{Entry, Node};
 
 /// What a variable that is not set means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,24 +61,25 @@ impl Decoder<'_> {
         self.problems.push(problem);
     }
 
-    pub(crate) fn wrong_type(&mut self, node: &Node, expected: &str) {
+    pub(crate) fn wrong_type(&mut self, node: &Node, expected: &str, help: &str) {
         if node.is_broken() {
             return;
         }
-        let problem = Diagnostic::new(node.span, format!("expected {expected}, found {}", node.kind()));
-        self.tell(match placeholder(node) {
+        let help = match placeholder(node) {
             // A word of the user's own may be a secret; those of templates are none.
-            Some(name) if ["host", "repository", "name", "tag"].contains(&name) => problem.help(format!(
-                "YAML reads {{{name}}} as a map; quote it: \"{{{name}}}\""
-            )),
-            Some(_) => problem.help("YAML reads a word in braces as a map; quote the text"),
-            None => problem,
-        });
+            Some(name) if ["host", "repository", "name", "tag"].contains(&name) => {
+                format!("YAML reads {{{name}}} as a map; quote it: \"{{{name}}}\"")
+            }
+            Some(_) => "YAML reads a word in braces as a map; quote the text".to_owned(),
+            None => help.to_owned(),
+        };
+        let message = format!("expected {expected}, found {}", node.kind());
+        self.tell(Diagnostic::new(node.span, message, help));
     }
 
     /// Reads a map and tells every key that is not among `known`.
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
-        let fields = self.map(node, what)?;
+        let fields = self.map(node, what, &has_keys(what, known))?;
         for entry in fields.entries {
             if !known.contains(&entry.key.as_str()) {
                 self.unknown_key(entry, what, known);
@@ -88,9 +89,9 @@ impl Decoder<'_> {
     }
 
     /// Reads a map whose keys are names.
-    pub(crate) fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
+    pub(crate) fn map<'n>(&mut self, node: &'n Node, what: &str, help: &str) -> Option<Fields<'n>> {
         let Some(entries) = node.map() else {
-            self.wrong_type(node, &format!("{what}, a map"));
+            self.wrong_type(node, &format!("{what}, a map"), help);
             return None;
         };
         Some(Fields {
@@ -100,20 +101,22 @@ impl Decoder<'_> {
     }
 
     fn unknown_key(&mut self, entry: &Entry, what: &str, known: &[&str]) {
-        let problem = Diagnostic::new(entry.key_span, format!("unknown key `{}`", entry.key));
-        self.tell(
-            match (home(what, &entry.key), nearest(&entry.key, known.iter().copied())) {
-                (Some(home), _) => problem.help(format!("`{}` belongs under `{home}`", entry.key)),
-                (None, Some(name)) => problem.did_you_mean(Some(name)),
-                (None, None) => problem.help(format!("{what} has the keys {}", known.join(", "))),
-            },
-        );
+        let message = match entry.value.is_null() {
+            // A text in braces that lacks its quotes reads as a key, and may be a secret.
+            true => "unknown key without a value".to_owned(),
+            false => format!("unknown key `{}`", entry.key),
+        };
+        let next = match home(what, &entry.key) {
+            Some(home) => Next::from(format!("`{}` belongs under `{home}`", entry.key)),
+            None => Next::meant_or(nearest(&entry.key, known.iter().copied()), has_keys(what, known)),
+        };
+        self.tell(Diagnostic::new(entry.key_span, message, next));
     }
 
     /// Reads a text; a number or a truth value without quotes is taken as it is written.
-    pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<Text> {
+    pub(crate) fn text(&mut self, node: &Node, what: &str, example: &str) -> Option<Text> {
         let Some((written, _)) = node.text() else {
-            self.wrong_type(node, what);
+            self.wrong_type(node, what, &format!("write it as in {example}"));
             return None;
         };
         let value = match expand(written, self.environment) {
@@ -143,11 +146,11 @@ impl Decoder<'_> {
             let at = variable
                 .and_then(|variable| self.find(node.span, &variable))
                 .unwrap_or(node.span);
-            let problem = Diagnostic::new(at, error.to_string());
-            self.tell(match missing {
-                true => problem.help("set it, or give a default: ${NAME:-default}"),
-                false => problem.help("write $$ for a `$` that starts no variable"),
-            });
+            let help = match missing {
+                true => "set it, or give a default: ${NAME:-default}",
+                false => "write $$ for a `$` that starts no variable",
+            };
+            self.tell(Diagnostic::new(at, error.to_string(), help));
         }
         unknown.then_some(None)
     }
@@ -166,13 +169,14 @@ impl Decoder<'_> {
     }
 
     /// Reads a text that is needed as a value only. None also where it is unknown.
-    pub(crate) fn value(&mut self, node: &Node, what: &str) -> Option<String> {
-        self.text(node, what)?.value
+    pub(crate) fn value(&mut self, node: &Node, what: &str, example: &str) -> Option<String> {
+        self.text(node, what, example)?.value
     }
 
-    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
-        let expected = format!("{what}, true or false");
-        let value = self.plain(node, &expected)?;
+    pub(crate) fn boolean(&mut self, node: &Node, key: &str) -> Option<bool> {
+        let expected = format!("`{key}`, true or false");
+        let help = format!("write {key}: true or {key}: false");
+        let value = self.plain(node, &expected, &help)?;
         match value.as_str() {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
@@ -180,61 +184,72 @@ impl Decoder<'_> {
                 self.tell(Diagnostic::new(
                     node.span,
                     format!("expected {expected}, found text"),
+                    help,
                 ));
                 None
             }
         }
     }
 
-    pub(crate) fn number(&mut self, node: &Node, what: &str, least: u64) -> Option<u64> {
-        let expected = format!("{what}, a whole number from {least}");
-        let value = self.plain(node, &expected)?;
+    pub(crate) fn number(&mut self, node: &Node, key: &str, least: u64) -> Option<u64> {
+        let expected = format!("`{key}`, a whole number from {least}");
+        let help = format!("write it in digits, as in {key}: {}", least.max(1));
+        let value = self.plain(node, &expected, &help)?;
         let number = value
             .parse()
             .ok()
             .filter(|number| *number >= least && !value.starts_with('+'));
         if number.is_none() {
-            self.tell(Diagnostic::new(node.span, format!("expected {expected}")));
+            self.tell(Diagnostic::new(node.span, format!("expected {expected}"), help));
         }
         number
     }
 
     /// Reads a scalar that must stand without quotes, unless a variable brings it.
-    fn plain(&mut self, node: &Node, expected: &str) -> Option<String> {
+    fn plain(&mut self, node: &Node, expected: &str, help: &str) -> Option<String> {
         match node.text() {
             Some((text, false)) if !text.contains('$') => {
                 let message = format!("expected {expected}, found text in quotes");
-                self.tell(Diagnostic::new(node.span, message));
+                self.tell(Diagnostic::new(node.span, message, "leave out the quotes"));
                 None
             }
-            Some(_) => self.value(node, expected),
+            Some(_) => self.value(node, expected, help),
             None => {
-                self.wrong_type(node, expected);
+                self.wrong_type(node, expected, help);
                 None
             }
         }
     }
 
     /// Reads one of a few words.
-    pub(crate) fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&mut self, node: &Node, key: &str, choices: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        let expected = format!("{what}: {}", names.join(", "));
-        let word = self.value(node, &expected)?;
+        let word = self.value(node, &format!("`{key}`, a word"), &format!("{key}: {}", names[0]))?;
         if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == word) {
             return Some(*choice);
         }
-        let problem = Diagnostic::new(node.span, format!("expected {expected}"));
-        self.tell(problem.did_you_mean(nearest(&word, names)));
+        let help = format!("`{key}` takes {}", names.join(", "));
+        let next = Next::meant_or(nearest(&word, names), help);
+        self.tell(Diagnostic::new(
+            node.span,
+            format!("unknown value of `{key}`"),
+            next,
+        ));
         None
     }
 
     /// Reads a list of anything.
-    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Rc<Node>] {
+    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str, example: &str) -> &'n [Rc<Node>] {
         node.list().unwrap_or_else(|| {
-            self.wrong_type(node, &format!("{what}, a list"));
+            let help = format!("a list stands in brackets or behind dashes: {example}");
+            self.wrong_type(node, &format!("{what}, a list"), &help);
             &[]
         })
     }
+}
+
+fn has_keys(what: &str, known: &[&str]) -> String {
+    format!("{what} has the keys {}", known.join(", "))
 }
 
 /// Returns the key of a map under which a key of another belongs that stands beside it.

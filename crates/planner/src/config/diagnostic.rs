@@ -21,6 +21,38 @@ pub(crate) struct Span {
     pub(crate) length: usize,
 }
 
+/// What to do about a problem. Every diagnostic has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// What was probably meant; stands beside the caret.
+    Meant(Box<str>),
+    /// A sentence below the excerpt.
+    Help(Box<str>),
+}
+
+impl Next {
+    pub(crate) fn meant(name: impl Into<Box<str>>) -> Self {
+        Self::Meant(name.into())
+    }
+
+    /// Offers the name that was meant, and where none is near, `help`.
+    pub(crate) fn meant_or(name: Option<&str>, help: impl Into<Self>) -> Self {
+        name.map_or_else(|| help.into(), Self::meant)
+    }
+}
+
+impl From<&str> for Next {
+    fn from(help: &str) -> Self {
+        Self::Help(help.into())
+    }
+}
+
+impl From<String> for Next {
+    fn from(help: String) -> Self {
+        Self::Help(help.into())
+    }
+}
+
 /// One problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -34,50 +66,30 @@ pub struct Diagnostic {
     pub column: usize,
     /// How many characters the caret underlines.
     pub length: usize,
-    /// What stands beside the caret.
-    pub label: Option<Box<str>>,
-    /// What to do.
-    pub help: Option<Box<str>>,
+    /// What to do about it.
+    pub next: Next,
     /// Other places that have part in it, as line and column.
     pub also: Vec<(usize, usize)>,
 }
 
 impl Diagnostic {
-    pub(crate) fn new(at: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(at: Span, message: impl Into<String>, next: impl Into<Next>) -> Self {
         Self {
             kind: DiagnosticKind::Invalid,
             message: message.into(),
             line: at.line,
             column: at.column,
             length: at.length,
-            label: None,
-            help: None,
+            next: next.into(),
             also: Vec::new(),
         }
     }
 
-    pub(crate) fn unimplemented(at: Span, what: impl fmt::Display) -> Self {
+    pub(crate) fn unimplemented(at: Span, what: impl fmt::Display, next: impl Into<Next>) -> Self {
         Self {
             kind: DiagnosticKind::Unimplemented,
-            ..Self::new(at, format!("{what} is not implemented yet"))
+            ..Self::new(at, format!("{what} is not implemented yet"), next)
         }
-    }
-
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into().into_boxed_str());
-        self
-    }
-
-    pub(crate) fn did_you_mean(mut self, name: Option<&str>) -> Self {
-        if let Some(name) = name {
-            self.label = Some(format!("did you mean `{name}`?").into_boxed_str());
-        }
-        self
-    }
-
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into().into_boxed_str());
-        self
     }
 
     pub(crate) fn also(mut self, span: Span) -> Self {
@@ -171,26 +183,25 @@ impl Diagnostics {
             column: item.column,
             length: item.length,
         };
-        self.place(f, width, "-->", place, item.label.as_deref())?;
+        self.place(f, width, "-->", place)?;
+        match &item.next {
+            Next::Meant(name) => writeln!(f, " did you mean `{name}`?")?,
+            Next::Help(_) => writeln!(f)?,
+        }
         for &(line, column) in &item.also {
             let length = self.excerpt.word(line, column);
-            self.place(f, width, ":::", Span { line, column, length }, None)?;
+            self.place(f, width, ":::", Span { line, column, length })?;
+            writeln!(f)?;
         }
-        if let Some(help) = &item.help {
+        if let Next::Help(help) = &item.next {
             writeln!(f, "{:width$} |", "")?;
             writeln!(f, "{:width$} = help: {help}", "")?;
         }
         Ok(())
     }
 
-    fn place(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        width: usize,
-        arrow: &str,
-        span: Span,
-        label: Option<&str>,
-    ) -> fmt::Result {
+    /// Writes a place with its line and carets, all but the last line's end.
+    fn place(&self, f: &mut fmt::Formatter<'_>, width: usize, arrow: &str, span: Span) -> fmt::Result {
         let Span { line, column, .. } = span;
         writeln!(f, "{:width$}{arrow} {}:{line}:{column}", "", self.name)?;
         let shown = self.excerpt.show(span);
@@ -203,10 +214,6 @@ impl Diagnostics {
             "",
             "",
             indent = shown.column - 1
-        )?;
-        match label {
-            Some(label) => writeln!(f, " {label}"),
-            None => writeln!(f),
-        }
+        )
     }
 }

@@ -9,7 +9,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Span};
 use super::excerpt::Excerpt;
 use super::mirrors::{Draft, Read};
 use super::names::{Names, RegistryId};
-use super::yaml::Node;
+use super::node::Node;
 use super::{places, wanted, yaml};
 use crate::spec::{Endpoint, Mirror, Registry, Source, Target};
 use crate::{Place, RegistryName, Spec};
@@ -55,14 +55,11 @@ fn read(input: &Input<'_>, unset: Unset) -> Result<Spec, Diagnostics> {
         problems,
     };
     let spec = match &tree {
-        Some(tree) => decoder.file(tree),
-        None => {
-            if decoder.problems.is_empty() {
-                decoder.tell(
-                    Diagnostic::new(START, "the file is empty")
-                        .help("`transship init` writes one to start from"),
-                );
-            }
+        Some(tree) if !tree.is_null() => decoder.file(tree),
+        None if !decoder.problems.is_empty() => None,
+        _ => {
+            let help = "`transship init` writes one to start from";
+            decoder.tell(Diagnostic::new(START, "the file is empty", help));
             None
         }
     };
@@ -83,12 +80,6 @@ const START: Span = Span {
 
 impl Decoder<'_> {
     fn file(&mut self, tree: &Node) -> Option<Spec> {
-        if tree.is_null() {
-            self.tell(
-                Diagnostic::new(START, "the file is empty").help("`transship init` writes one to start from"),
-            );
-            return None;
-        }
         let fields = self.top(tree)?;
         self.version(fields);
         let registries = fields.get("registries").map(|node| self.registries(node));
@@ -99,7 +90,8 @@ impl Decoder<'_> {
         let drafts = match fields.get("mirrors") {
             Some(node) => self.mirrors(node, fields.get("defaults"), &mut names),
             None => {
-                self.tell(Diagnostic::new(fields.span, "`mirrors` is missing"));
+                let help = "add mirrors: [{ from: SOURCE, to: TARGET }]";
+                self.tell(Diagnostic::new(fields.span, "`mirrors` is missing", help));
                 Vec::new()
             }
         };
@@ -119,12 +111,13 @@ impl Decoder<'_> {
 
     fn version(&mut self, fields: Fields<'_>) {
         let Some(node) = fields.get("version") else {
-            self.tell(Diagnostic::new(fields.span, "`version` is missing").help("start with `version: 1`"));
+            let help = "start with `version: 1`";
+            self.tell(Diagnostic::new(fields.span, "`version` is missing", help));
             return;
         };
-        if let Some(version) = self.number(node, "`version`", 1).filter(|version| *version != 1) {
-            let message = format!("version {version} of the configuration is not known; there is 1");
-            self.tell(Diagnostic::new(node.span, message));
+        if let Some(version) = self.number(node, "version", 1).filter(|version| *version != 1) {
+            let message = format!("version {version} of the configuration is not known");
+            self.tell(Diagnostic::new(node.span, message, "there is `version: 1`"));
         }
     }
 }

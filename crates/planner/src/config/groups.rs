@@ -5,7 +5,7 @@ use oci::Host;
 use super::decode::Decoder;
 use super::diagnostic::Diagnostic;
 use super::names::{Group, Member, Names, split};
-use super::yaml::{Entry, Node};
+use super::node::{Entry, Node};
 
 impl Decoder<'_> {
     /// Reads the groups: lists of registries, with or without a path. A group holds no groups.
@@ -13,7 +13,7 @@ impl Decoder<'_> {
         if node.is_null() {
             return;
         }
-        let Some(fields) = self.map(node, "`groups`") else {
+        let Some(fields) = self.map(node, "`groups`", "write NAME: [REGISTRY, ...] below it") else {
             return;
         };
         let known: Vec<&str> = fields.entries().iter().map(|entry| entry.key.as_str()).collect();
@@ -27,27 +27,31 @@ impl Decoder<'_> {
 
     fn group_name(&mut self, entry: &Entry, names: &Names) -> bool {
         if let Some(declared) = names.declared(&entry.key) {
-            let problem = Diagnostic::new(
-                entry.key_span,
-                format!("`{}` is a registry's name already", entry.key),
-            );
+            let message = format!("`{}` is a registry's name already", entry.key);
+            let problem = Diagnostic::new(entry.key_span, message, "give the group another name");
             self.tell(declared.span.into_iter().fold(problem, Diagnostic::also));
             return false;
         }
         if Host::looks_like(&entry.key) || entry.key.contains('/') || entry.key.is_empty() {
             let message = format!("`{}` can't name a group", entry.key);
-            self.tell(Diagnostic::new(entry.key_span, message).help("leave out `.`, `:` and `/`"));
+            self.tell(Diagnostic::new(
+                entry.key_span,
+                message,
+                "leave out `.`, `:` and `/`",
+            ));
             return false;
         }
         true
     }
 
     fn group(&mut self, entry: &Entry, groups: &[&str], names: &mut Names) -> Group {
-        let items = self.list(&entry.value, "a group");
+        let items = self.list(&entry.value, "a group", &format!("{}: [REGISTRY]", entry.key));
         if items.is_empty() && entry.value.list().is_some() {
+            let message = format!("group `{}` is empty", entry.key);
             self.tell(Diagnostic::new(
                 entry.key_span,
-                format!("group `{}` is empty", entry.key),
+                message,
+                "list registries, or leave the group out",
             ));
         }
         let members = items
@@ -61,11 +65,11 @@ impl Decoder<'_> {
     }
 
     fn member(&mut self, node: &Node, groups: &[&str], names: &mut Names) -> Option<Member> {
-        let text = self.value(node, "a registry of a group, with or without a path")?;
+        let text = self.value(node, "a registry of a group", "ecr or gar/my-project/base")?;
         let found = split(&text, node.span).and_then(|(first, path)| {
             if groups.contains(&first) && names.declared(first).is_none() {
                 let message = format!("`{first}` is a group, and groups hold no groups");
-                return Err(Diagnostic::new(node.span, message).help("list its registries"));
+                return Err(Diagnostic::new(node.span, message, "list its registries"));
             }
             Ok((names.registry(first, node.span)?, path))
         });
@@ -74,6 +78,7 @@ impl Decoder<'_> {
                 self.tell(Diagnostic::new(
                     node.span,
                     "a group's registries have no tag and no digest",
+                    "write the tag in `to`, as in all/base/{name}:{tag}-copy",
                 ));
                 None
             }

@@ -4,9 +4,9 @@ use oci::{Platform, RepositoryName};
 
 use super::decode::{Decoder, Fields, one_or_many};
 use super::diagnostic::{Diagnostic, Span};
-use super::names::{Names, RegistryId, split};
+use super::names::{Names, RegistryId, split, which_repository};
+use super::node::{Entry, Node};
 use super::template::{Filling, Template, Write};
-use super::yaml::{Entry, Node};
 use crate::spec::{Check, ForeignLayers, Mirror, OnChange, Pinned, Referrers};
 
 /// Every key of a mirror.
@@ -48,6 +48,8 @@ pub(crate) const CHECK: [(&str, Check); 3] = [
 ];
 pub(crate) const FOREIGN_LAYERS: [(&str, ForeignLayers); 2] =
     [("skip", ForeignLayers::Skip), ("copy", ForeignLayers::Copy)];
+
+const EVERY_PLATFORM: &str = "leave it out; every platform of an index is copied";
 
 /// A mirror before its places are checked and named.
 #[derive(Debug)]
@@ -97,7 +99,7 @@ impl Decoder<'_> {
                 defaults: None,
             });
         }
-        let items = self.list(node, "`mirrors`");
+        let items = self.list(node, "`mirrors`", "- { from: SOURCE, to: TARGET }");
         items
             .iter()
             .filter_map(|item| self.mirror(item, defaults, names))
@@ -129,16 +131,16 @@ impl Decoder<'_> {
     fn draft_of(&mut self, keys: Keys<'_>) -> Mirror {
         let on_change = keys
             .get("on_change")
-            .and_then(|node| self.choice(node, "`on_change`", &ON_CHANGE));
+            .and_then(|node| self.choice(node, "on_change", &ON_CHANGE));
         let check = keys
             .get("check")
-            .and_then(|node| self.choice(node, "`check`", &CHECK));
+            .and_then(|node| self.choice(node, "check", &CHECK));
         let layers = keys.get("foreign_layers");
-        let layers = layers.and_then(|node| self.choice(node, "`foreign_layers`", &FOREIGN_LAYERS));
+        let layers = layers.and_then(|node| self.choice(node, "foreign_layers", &FOREIGN_LAYERS));
         Mirror {
             name: keys
                 .get("name")
-                .and_then(|node| self.value(node, "`name`, text"))
+                .and_then(|node| self.value(node, "`name`, text", "name: base-images"))
                 .unwrap_or_default(),
             sources: Vec::new(),
             tags: keys
@@ -157,7 +159,7 @@ impl Decoder<'_> {
 
     fn referrers(&mut self, node: &Node) -> Referrers {
         if node.map().is_none() {
-            let none = self.choice(node, "`referrers`", &[("all", false), ("none", true)]);
+            let none = self.choice(node, "referrers", &[("all", false), ("none", true)]);
             return if none == Some(true) {
                 Referrers::None
             } else {
@@ -169,28 +171,36 @@ impl Decoder<'_> {
         };
         let Some(types) = fields.entry("artifact_types") else {
             if fields.entries().is_empty() {
-                self.tell(Diagnostic::new(fields.span, "`referrers` lacks `artifact_types`"));
+                let help = "write referrers: all, or referrers: none";
+                self.tell(Diagnostic::new(
+                    fields.span,
+                    "`referrers` lacks `artifact_types`",
+                    help,
+                ));
             }
             return Referrers::All;
         };
-        let items = self.list(&types.value, "`artifact_types`");
+        let items = self.list(&types.value, "`artifact_types`", "[application/spdx+json]");
         let texts = items
             .iter()
-            .filter_map(|item| self.value(item, "an artifact type, text"))
+            .filter_map(|item| self.value(item, "an artifact type", "application/spdx+json"))
             .collect();
-        self.tell(Diagnostic::unimplemented(types.key_span, "`artifact_types`"));
+        let help = "`referrers: all` takes every attachment";
+        self.tell(Diagnostic::unimplemented(
+            types.key_span,
+            "`artifact_types`",
+            help,
+        ));
         Referrers::ArtifactTypes(texts)
     }
 
     fn platforms(&mut self, keys: Keys<'_>) -> Vec<Platform> {
         let index = keys.entry("index").and_then(|entry| {
             let choices = [("whole", "whole"), ("sparse", "sparse"), ("rewrite", "rewrite")];
-            let index = self.choice(&entry.value, "`index`", &choices)?;
+            let index = self.choice(&entry.value, "index", &choices)?;
             if index != "whole" {
-                self.tell(Diagnostic::unimplemented(
-                    entry.value.span,
-                    format!("`index: {index}`"),
-                ));
+                let what = format!("`index: {index}`");
+                self.tell(Diagnostic::unimplemented(entry.value.span, what, EVERY_PLATFORM));
             }
             Some(index)
         });
@@ -203,41 +213,41 @@ impl Decoder<'_> {
             }
             return Vec::new();
         }
-        self.tell(Diagnostic::unimplemented(entry.key_span, "a list of `platforms`"));
+        let what = "a list of `platforms`";
+        self.tell(Diagnostic::unimplemented(entry.key_span, what, EVERY_PLATFORM));
         if !matches!(index, Some("sparse" | "rewrite")) {
-            let problem = Diagnostic::new(
+            self.tell(Diagnostic::new(
                 entry.key_span,
                 "some platforms of an index are not the whole index",
-            );
-            self.tell(
-                problem
-                    .help("add `index: sparse` to keep the digest or `index: rewrite` to make a new index"),
-            );
+                "add `index: sparse` to keep the digest or `index: rewrite` to make a new index",
+            ));
         }
-        let items = self.list(&entry.value, "`platforms`");
+        let items = entry.value.list().unwrap_or_default();
         items.iter().filter_map(|item| self.platform(item)).collect()
     }
 
     fn wrong_platforms(&mut self, node: &Node) {
+        let help = "write platforms: all, or a list in brackets: platforms: [linux/amd64]";
         if node
             .text()
             .is_some_and(|(text, _)| text.parse::<Platform>().is_ok())
         {
-            let problem = Diagnostic::new(node.span, "expected `platforms`: all, or a list, found text");
-            self.tell(problem.help("a list stands in brackets: platforms: [linux/amd64]"));
+            let message = "expected `platforms`, all or a list, found text";
+            self.tell(Diagnostic::new(node.span, message, help));
         } else if node.text().is_some() {
-            self.choice(node, "`platforms`", &[("all", ())]);
+            self.choice(node, "platforms", &[("all", ())]);
         } else {
-            self.wrong_type(node, "`platforms`: all, or a list");
+            self.wrong_type(node, "`platforms`, all or a list", help);
         }
     }
 
     fn platform(&mut self, node: &Node) -> Option<Platform> {
-        let text = self.value(node, "a platform such as linux/amd64")?;
+        let text = self.value(node, "a platform", "linux/amd64")?;
         match text.parse() {
             Ok(platform) => Some(platform),
             Err(error) => {
-                self.tell(Diagnostic::new(node.span, format!("`{text}`: {error}")));
+                let message = format!("`{text}` is no platform");
+                self.tell(Diagnostic::new(node.span, message, error.to_string()));
                 None
             }
         }
@@ -245,11 +255,13 @@ impl Decoder<'_> {
 
     fn from(&mut self, keys: Keys<'_>, names: &mut Names) -> Vec<Read> {
         let Some(node) = keys.get("from") else {
-            self.tell(Diagnostic::new(keys.own.span, "this mirror has no `from`"));
+            let help = "add from: REGISTRY/REPOSITORY";
+            self.tell(Diagnostic::new(keys.own.span, "this mirror has no `from`", help));
             return Vec::new();
         };
         if node.list().is_some_and(<[_]>::is_empty) {
-            self.tell(Diagnostic::new(node.span, "`from` names no source"));
+            let help = "name one, or leave the mirror out";
+            self.tell(Diagnostic::new(node.span, "`from` names no source", help));
         }
         one_or_many(node)
             .into_iter()
@@ -266,10 +278,11 @@ impl Decoder<'_> {
             self.tell(Diagnostic::unimplemented(
                 fields.span,
                 "finding the repositories of a registry",
+                "name them: from: [hub/team/app, hub/team/web]",
             ));
             return None;
         }
-        let text = self.value(node, "a reference such as hub/library/alpine")?;
+        let text = self.value(node, "a reference", "from: hub/library/alpine")?;
         match read(&text, node.span, names) {
             Ok(read) => Some(read),
             Err(problem) => {
@@ -284,27 +297,20 @@ impl Decoder<'_> {
         else {
             return;
         };
-        let problem = Diagnostic::new(
-            tags.key_span,
-            "`tags` selects among tags, and the source names one thing",
-        );
-        self.tell(
-            problem
-                .also(pinned.at)
-                .help("leave out `tags`, or the tag and digest in `from`"),
-        );
+        let message = "`tags` selects among tags, and the source names one thing";
+        let help = "leave out `tags`, or the tag and digest in `from`";
+        self.tell(Diagnostic::new(tags.key_span, message, help).also(pinned.at));
     }
 
     fn to(&mut self, keys: Keys<'_>, names: &mut Names) -> Vec<Template> {
         let Some(node) = keys.get("to") else {
-            self.tell(
-                Diagnostic::new(keys.own.span, "this mirror has no `to`")
-                    .help("`defaults` may have one for all"),
-            );
+            let help = "add one here, or one for all under `defaults`";
+            self.tell(Diagnostic::new(keys.own.span, "this mirror has no `to`", help));
             return Vec::new();
         };
         if node.list().is_some_and(<[_]>::is_empty) {
-            self.tell(Diagnostic::new(node.span, "`to` names no target"));
+            let help = "name one, or leave the mirror out";
+            self.tell(Diagnostic::new(node.span, "`to` names no target", help));
         }
         one_or_many(node)
             .into_iter()
@@ -313,7 +319,7 @@ impl Decoder<'_> {
     }
 
     fn target(&mut self, node: &Node, names: &mut Names) -> Option<Template> {
-        let text = self.value(node, "a target such as ecr/base/{name}")?;
+        let text = self.value(node, "a target", "to: ecr/base/{name}")?;
         match Template::parse(&text, node.span, names) {
             Ok(template) => Some(template),
             Err(problem) => {
@@ -341,17 +347,14 @@ fn read(text: &str, at: Span, names: &mut Names) -> Result<Read, Diagnostic> {
     let (first, rest) = split(text, at)?;
     let registry = names.registry(first, at)?;
     if rest.is_empty() {
-        return Err(Diagnostic::new(
-            at,
-            format!("`{first}` is a registry; which repository of it?"),
-        ));
+        return Err(which_repository(&names.get(registry).name, at));
     }
     let path = names.path(registry, rest).map_err(|error| {
-        let problem = Diagnostic::new(at, format!("`{text}` is no reference: {error}"));
-        match rest.contains('*') {
-            true => problem.help("globs stand in { registry: NAME, repositories: [\"team/*\"] }"),
-            false => problem,
-        }
+        let help = match rest.contains(['*', '?']) {
+            true => "globs stand in { registry: NAME, repositories: [\"team/*\"] }".to_owned(),
+            false => error.to_string(),
+        };
+        Diagnostic::new(at, format!("`{text}` is no reference"), help)
     })?;
     let pinned = (path.tag.is_some() || path.digest.is_some()).then_some(Pinned {
         tag: path.tag,

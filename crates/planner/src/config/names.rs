@@ -5,14 +5,24 @@ use std::collections::BTreeMap;
 use oci::{Digest, Host, Reference, ReferenceError, RepositoryName, Tag};
 
 use super::connection::Connection;
-use super::diagnostic::{Diagnostic, Span};
+use super::diagnostic::{Diagnostic, Next, Span};
 use super::registries::Declared;
 use super::suggest::nearest;
 use crate::RegistryName;
 use crate::spec::{Endpoint, Registry};
 
-/// Prefixes of references to what is no registry.
-const TRANSPORTS: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+/// Prefixes of references to what is no registry, and what to do instead.
+const TRANSPORTS: [(&str, &str); 3] = [
+    (
+        "oci:",
+        "declare it: registries: { usb: { layout: PATH } }, and start with `usb/`",
+    ),
+    (
+        "oci-archive:",
+        "unpack it, and declare the directory as a `layout`",
+    ),
+    ("docker-archive:", "push it to a registry, and name that"),
+];
 
 /// A registry of [`Names`], by its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,28 +86,35 @@ impl Names {
         if !Host::looks_like(first) {
             return Err(self.unknown(first, at));
         }
+        if first.contains('@') {
+            let help = "declare the registry, and say who signs in under its `auth`";
+            return Err(Diagnostic::new(
+                at,
+                "a reference holds no user and no password",
+                help,
+            ));
+        }
         let host: Host = first
             .parse()
-            .map_err(|error| Diagnostic::new(at, format!("`{first}` is no host: {error}")))?;
+            .map_err(|error| Diagnostic::new(at, format!("`{first}` is no host"), format!("{error}")))?;
         let endpoint = Endpoint::Host(host);
         let declarations: Vec<usize> = (0..self.registries.len())
             .filter(|id| self.registries[*id].registry.endpoint == endpoint)
             .collect();
         match declarations.as_slice() {
-            [] => Ok(self.undeclared(endpoint, at)?),
+            [] => self.undeclared(endpoint, first, at),
             [one] => Ok(RegistryId(*one)),
             several => Err(self.ambiguous(first, several, at)),
         }
     }
 
-    fn undeclared(&mut self, endpoint: Endpoint, at: Span) -> Result<RegistryId, Diagnostic> {
-        let Endpoint::Host(host) = &endpoint else {
-            return Err(Diagnostic::new(at, "expected a host"));
-        };
-        let name: RegistryName = host
-            .as_str()
-            .parse()
-            .map_err(|error| Diagnostic::new(at, format!("{error}")))?;
+    fn undeclared(&mut self, endpoint: Endpoint, host: &str, at: Span) -> Result<RegistryId, Diagnostic> {
+        let name: RegistryName = match &endpoint {
+            Endpoint::Host(host) => host.as_str(),
+            Endpoint::Layout(path) => path,
+        }
+        .parse()
+        .map_err(|error| Diagnostic::new(at, format!("`{host}` is no host"), format!("{error}")))?;
         let connection = Connection {
             host: Some(host.to_string()),
             ..Connection::default()
@@ -115,37 +132,27 @@ impl Names {
             .iter()
             .map(|id| format!("`{}`", self.registries[*id].name))
             .collect();
-        let problem = Diagnostic::new(
-            at,
-            format!("`{host}` is declared more than once, as {}", names.join(" and ")),
-        )
-        .help("name the one that is meant instead of the host");
+        let message = format!("`{host}` is declared more than once, as {}", names.join(" and "));
+        let problem = Diagnostic::new(at, message, "name the one that is meant instead of the host");
         let spans = several.iter().filter_map(|id| self.registries[*id].span);
         spans.fold(problem, Diagnostic::also)
     }
 
     fn unknown(&self, first: &str, at: Span) -> Diagnostic {
         if let Some(group) = self.groups.get(first) {
-            let problem = Diagnostic::new(
-                at,
-                format!("`{first}` is a group, and a group only stands in `to`"),
-            );
-            return problem.also(group.span);
+            let message = format!("`{first}` is a group, and a group only stands in `to`");
+            return Diagnostic::new(at, message, "name one registry").also(group.span);
         }
         let names = self.registries.iter().filter(|declared| declared.span.is_some());
         let names = names
             .map(|declared| declared.name.as_str())
             .chain(self.groups.keys().map(String::as_str));
-        let problem = Diagnostic::new(
-            at,
-            format!("`{first}` is neither declared under `registries` nor a host"),
+        let next = Next::meant_or(
+            nearest(first, names),
+            "a reference starts with a declared name, or with a host such as docker.io or localhost:5000",
         );
-        match nearest(first, names) {
-            Some(name) => problem.did_you_mean(Some(name)),
-            None => problem.help(
-                "a reference starts with a declared name, or with a host such as docker.io or localhost:5000",
-            ),
-        }
+        let message = format!("`{first}` is neither declared under `registries` nor a host");
+        Diagnostic::new(at, message, next)
     }
 
     /// Parses what stands behind the registry. `docker.io/alpine` reads as `docker.io/library/alpine`.
@@ -173,11 +180,23 @@ pub(crate) fn read_path(endpoint: &Endpoint, text: &str) -> Result<Path, Referen
     })
 }
 
+/// Says that a reference names a registry and no repository of it.
+pub(crate) fn which_repository(registry: &RegistryName, at: Span) -> Diagnostic {
+    Diagnostic::new(
+        at,
+        format!("which repository of `{registry}` is meant?"),
+        format!("write it as in {registry}/library/alpine"),
+    )
+}
+
 /// Splits a reference of the configuration into its first segment and the rest.
 pub(crate) fn split(text: &str, at: Span) -> Result<(&str, &str), Diagnostic> {
-    if let Some(transport) = TRANSPORTS.iter().find(|transport| text.starts_with(**transport)) {
-        let problem = Diagnostic::unimplemented(at, format!("`{transport}` in a configuration"));
-        return Err(problem.help("declare it: registries: { usb: { layout: PATH } }, and start with `usb/`"));
+    if let Some((transport, help)) = TRANSPORTS
+        .iter()
+        .find(|(transport, _)| text.starts_with(transport))
+    {
+        let what = format!("`{transport}` in a configuration");
+        return Err(Diagnostic::unimplemented(at, what, *help));
     }
     let text = text.strip_prefix("docker://").unwrap_or(text);
     Ok(text.split_once('/').unwrap_or((text, "")))

@@ -75,11 +75,14 @@ impl<'a> Checker<'a> {
             let spot = self.spot(write.registry, &write.repository);
             if let Some(first) = seen.insert((spot, write.tag.as_deref()), write.at) {
                 let name = self.name(write.registry, &write.repository);
-                let problem = Diagnostic::new(write.at, format!("the target `{name}` stands twice"));
-                self.problems.push(if first == write.at {
-                    problem.help("a group in it reaches one repository by two ways")
-                } else {
-                    problem.also(first)
+                let message = format!("the target `{name}` stands twice");
+                self.problems.push(match first == write.at {
+                    true => Diagnostic::new(
+                        write.at,
+                        message,
+                        "a group in it reaches one repository by two ways",
+                    ),
+                    false => Diagnostic::new(write.at, message, "leave one out").also(first),
                 });
             }
         }
@@ -94,7 +97,12 @@ impl<'a> Checker<'a> {
         };
         if writer.source == target {
             let name = self.name(read.registry, &read.repository);
-            let problem = Diagnostic::new(write.at, format!("`{name}` would be copied to itself"));
+            let message = format!("`{name}` would be copied to itself");
+            let problem = Diagnostic::new(
+                write.at,
+                message,
+                "give the target another repository or registry",
+            );
             self.problems.push(problem.also(read.at));
             return;
         }
@@ -124,15 +132,13 @@ impl<'a> Checker<'a> {
             sources[0], sources[1]
         );
         let problem = if writer.write.at == other.write.at {
-            let problem = Diagnostic::new(writer.read.at, message)
+            let help = "`{name}` or `{repository}` in `to` keeps the sources apart";
+            Diagnostic::new(writer.read.at, message, help)
                 .also(other.read.at)
-                .also(writer.write.at);
-            problem.help("`{name}` or `{repository}` in `to` keeps the sources apart")
+                .also(writer.write.at)
         } else {
             let help = "give one of them another repository, or tags that differ by name (`list`, or a pinned `from`)";
-            Diagnostic::new(writer.write.at, message)
-                .also(other.write.at)
-                .help(help)
+            Diagnostic::new(writer.write.at, message, help).also(other.write.at)
         };
         self.problems.push(problem);
     }
@@ -144,9 +150,10 @@ impl<'a> Checker<'a> {
             return;
         };
         let name = self.name(read.registry, &read.repository);
-        let problem = Diagnostic::new(read.at, format!("`{name}` is read here and written there"));
+        let message = format!("`{name}` is read here and written there");
         let help = "use one file per stage, or fan out from the first source";
-        self.problems.push(problem.also(writer.write.at).help(help));
+        self.problems
+            .push(Diagnostic::new(read.at, message, help).also(writer.write.at));
     }
 }
 

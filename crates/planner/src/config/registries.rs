@@ -5,9 +5,9 @@ use oci::Host;
 use super::connection::{Connection, Limits, Tls};
 use super::decode::{Decoder, Fields, Text};
 use super::diagnostic::{Diagnostic, Span};
+use super::node::{Entry, Node};
 use super::provider::{PROVIDERS, infer_provider};
 use super::rate;
-use super::yaml::{Entry, Node};
 use crate::RegistryName;
 use crate::spec::{Endpoint, Registry};
 
@@ -52,7 +52,7 @@ impl Decoder<'_> {
         if node.is_null() {
             return Vec::new();
         }
-        let Some(fields) = self.map(node, "`registries`") else {
+        let Some(fields) = self.map(node, "`registries`", "write NAME: { host: HOST } below it") else {
             return Vec::new();
         };
         fields
@@ -77,7 +77,8 @@ impl Decoder<'_> {
         let name: RegistryName = match entry.key.parse() {
             Ok(name) => name,
             Err(error) => {
-                self.tell(Diagnostic::new(entry.key_span, format!("{error}")));
+                let message = format!("`{}` can't name a registry", entry.key);
+                self.tell(Diagnostic::new(entry.key_span, message, format!("{error}")));
                 return None;
             }
         };
@@ -102,26 +103,29 @@ impl Decoder<'_> {
                 "the name `{}` reads as a host, and the registry is another",
                 entry.key
             );
-            self.tell(
-                Diagnostic::new(entry.key_span, message).help("names without `.` and `:` can't be mistaken"),
-            );
+            let help = "names without `.` and `:` can't be mistaken";
+            self.tell(Diagnostic::new(entry.key_span, message, help));
         }
     }
 
     fn connection(&mut self, entry: &Entry) -> Option<(Connection, Option<Endpoint>)> {
         let node = &*entry.value;
         if node.text().is_some() {
-            let problem = Diagnostic::new(node.span, "expected a registry, a map, found text");
-            self.tell(problem.help(format!("write {}: {{ host: HOST }}", entry.key)));
+            let help = format!("write {}: {{ host: HOST }}", entry.key);
+            self.tell(Diagnostic::new(
+                node.span,
+                "expected a registry, a map, found text",
+                help,
+            ));
             return None;
         }
         let fields = self.fields(node, "a registry", &REGISTRY_KEYS)?;
         let host = fields
             .get("host")
-            .and_then(|node| self.text(node, "`host`, text"));
+            .and_then(|node| self.text(node, "`host`, text", "host: quay.io"));
         let layout = fields
             .get("layout")
-            .and_then(|node| self.text(node, "`layout`, a path"));
+            .and_then(|node| self.text(node, "`layout`, a path", "layout: /media/usb/mirror"));
         let endpoint = self.endpoint(entry, fields, host.as_ref(), layout.as_ref());
         let provider = fields.get("provider").and_then(|node| self.provider(node));
         let inferred = match &endpoint {
@@ -135,10 +139,10 @@ impl Decoder<'_> {
             bare: None,
             plain_http: fields
                 .get("plain_http")
-                .and_then(|node| self.boolean(node, "`plain_http`")),
+                .and_then(|node| self.boolean(node, "plain_http")),
             insecure_skip_verify: fields
                 .get("insecure_skip_verify")
-                .and_then(|node| self.boolean(node, "`insecure_skip_verify`")),
+                .and_then(|node| self.boolean(node, "insecure_skip_verify")),
             tls: fields.get("tls").and_then(|node| self.tls(node)),
             auth: fields.get("auth").and_then(|node| self.auth(node, known)),
             limits: fields.get("limits").and_then(|node| self.limits(node)),
@@ -165,12 +169,15 @@ impl Decoder<'_> {
                 } else {
                     fields.span
                 };
-                self.tell(Diagnostic::new(at, message));
+                let help = "add host: HOST, or layout: PATH";
+                self.tell(Diagnostic::new(at, message, help));
                 None
             }
             (Some(host), Some(layout)) => {
                 let message = format!("registry `{}` has both `host` and `layout`", entry.key);
-                self.tell(Diagnostic::new(layout.key_span, message).also(host.key_span));
+                let problem =
+                    Diagnostic::new(layout.key_span, message, "keep one, or declare two registries");
+                self.tell(problem.also(host.key_span));
                 None
             }
             (Some(_), None) => self.host(host?),
@@ -185,17 +192,25 @@ impl Decoder<'_> {
         let value = text.value.as_deref()?;
         match value.parse::<Host>() {
             Ok(host) => Some(Endpoint::Host(host)),
+            Err(_) if value.contains('@') => {
+                let help = "say who signs in under `auth`";
+                self.tell(Diagnostic::new(
+                    text.span,
+                    "`host` holds no user and no password",
+                    help,
+                ));
+                None
+            }
             Err(error) => {
-                let problem = Diagnostic::new(text.span, format!("`{}` is no host", text.written));
-                self.tell(
-                    problem.help(match (value.split_once("://"), value.split_once('/')) {
-                        (Some((_, rest)), _) if rest.trim_end_matches('/').parse::<Host>().is_ok() => {
-                            "leave out the scheme; `plain_http: true` beside `host` asks over HTTP".to_owned()
-                        }
-                        (None, Some(_)) => "the repository's path belongs into `from` and `to`".to_owned(),
-                        _ => error.to_string(),
-                    }),
-                );
+                let help = match (value.split_once("://"), value.split_once('/')) {
+                    (Some((_, rest)), _) if rest.trim_end_matches('/').parse::<Host>().is_ok() => {
+                        "leave out the scheme; `plain_http: true` beside `host` asks over HTTP".to_owned()
+                    }
+                    (None, Some(_)) => "the repository's path belongs into `from` and `to`".to_owned(),
+                    _ => error.to_string(),
+                };
+                let message = format!("`{}` is no host", text.written);
+                self.tell(Diagnostic::new(text.span, message, help));
                 None
             }
         }
@@ -204,11 +219,17 @@ impl Decoder<'_> {
     fn layout(&mut self, text: &Text) -> Option<Endpoint> {
         let value = text.value.as_deref()?;
         if value.is_empty() {
-            self.tell(Diagnostic::new(text.span, "`layout` names no path"));
+            let help = "write it as in layout: /media/usb/mirror";
+            self.tell(Diagnostic::new(text.span, "`layout` names no path", help));
             return None;
         }
         if is_archive(value) {
-            self.tell(Diagnostic::unimplemented(text.span, "a layout in a tar file"));
+            let help = "name a directory, without .tar";
+            self.tell(Diagnostic::unimplemented(
+                text.span,
+                "a layout in a tar file",
+                help,
+            ));
             return None;
         }
         Some(Endpoint::Layout(tidy(value)))
@@ -217,54 +238,46 @@ impl Decoder<'_> {
     fn no_host(&mut self, fields: Fields<'_>) {
         for entry in HOST_ONLY.iter().filter_map(|key| fields.entry(key)) {
             let message = format!("`{}` is of no use for a layout", entry.key);
-            self.tell(Diagnostic::new(entry.key_span, message));
+            self.tell(Diagnostic::new(entry.key_span, message, "leave it out"));
         }
     }
 
     fn provider(&mut self, node: &Node) -> Option<String> {
         let choices = PROVIDERS.map(|name| (name, name));
-        self.choice(node, "a provider", &choices).map(str::to_owned)
+        self.choice(node, "provider", &choices).map(str::to_owned)
     }
 
     fn tls(&mut self, node: &Node) -> Option<Tls> {
         let fields = self.fields(node, "`tls`", &TLS_KEYS)?;
         let mut path = |key: &str| {
             let node = fields.get(key)?;
-            Some(self.text(node, &format!("`{key}`, a path"))?.written)
+            let example = format!("{key}: certs/site.pem");
+            Some(self.text(node, &format!("`{key}`, a path"), &example)?.written)
         };
         let tls = Tls {
             ca: path("ca"),
             client_cert: path("client_cert"),
             client_key: path("client_key"),
         };
-        for (key, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
-            if let (Some(entry), None) = (fields.entry(key), fields.entry(other)) {
-                self.tell(Diagnostic::new(
-                    entry.key_span,
-                    format!("`{key}` without `{other}`"),
-                ));
-            }
-        }
+        self.both(fields, "client_cert", "client_key");
         Some(tls)
     }
 
     fn limits(&mut self, node: &Node) -> Option<Limits> {
         let fields = self.fields(node, "`limits`", &LIMIT_KEYS)?;
         let mut number = |key: &str| {
-            let number = self.number(fields.get(key)?, &format!("`{key}`"), 1)?;
+            let number = self.number(fields.get(key)?, key, 1)?;
             Some(u32::try_from(number).unwrap_or(u32::MAX))
         };
         let (concurrency, requests_per_second) = (number("concurrency"), number("requests_per_second"));
         let bandwidth = fields
             .get("bandwidth")
-            .and_then(|node| self.text(node, "`bandwidth`, such as 20MiB/s"));
-        if let Some(Err(error)) = bandwidth
-            .as_ref()
-            .and_then(|text| text.value.as_deref())
-            .map(rate::parse)
+            .and_then(|node| self.text(node, "`bandwidth`, text", "bandwidth: 20MiB/s"));
+        if let Some(text) = &bandwidth
+            && let Some(Err(error)) = text.value.as_deref().map(rate::parse)
         {
-            let at = fields.get("bandwidth").map_or(fields.span, |node| node.span);
-            self.tell(Diagnostic::new(at, error.to_string()));
+            let message = "`bandwidth` is no rate";
+            self.tell(Diagnostic::new(text.span, message, error.to_string()));
         }
         Some(Limits {
             concurrency,
@@ -275,23 +288,23 @@ impl Decoder<'_> {
 
     fn creation(&mut self, node: &Node) -> Option<serde_json::Value> {
         if node.text().is_some() {
-            return self
-                .boolean(node, "`create_repositories`, settings or")
-                .map(Into::into);
+            return self.boolean(node, "create_repositories").map(Into::into);
         }
         let fields = self.fields(node, "`create_repositories`", &CREATE_KEYS)?;
         let mut settings = serde_json::Map::new();
         if let Some(node) = fields.get("tag_mutability") {
             let words = [("mutable", "mutable"), ("immutable", "immutable")];
-            let word = self.choice(node, "`tag_mutability`", &words);
+            let word = self.choice(node, "tag_mutability", &words);
             settings.extend(word.map(|word| ("tag_mutability".to_owned(), word.into())));
         }
         if let Some(node) = fields.get("scan_on_push") {
-            let value = self.boolean(node, "`scan_on_push`");
+            let value = self.boolean(node, "scan_on_push");
             settings.extend(value.map(|value| ("scan_on_push".to_owned(), value.into())));
         }
         if let Some(node) = fields.get("tags") {
-            let tags = self.map(node, "`tags`").map(|tags| self.texts(tags));
+            let tags = self
+                .map(node, "`tags`", "write NAME: TEXT below it")
+                .map(|tags| self.texts(tags));
             settings.extend(tags.map(|tags| ("tags".to_owned(), tags)));
         }
         Some(settings.into())
@@ -300,7 +313,7 @@ impl Decoder<'_> {
     fn texts(&mut self, fields: Fields<'_>) -> serde_json::Value {
         let mut texts = serde_json::Map::new();
         for entry in fields.entries() {
-            if let Some(text) = self.text(&entry.value, "text") {
+            if let Some(text) = self.text(&entry.value, "text", "team: base") {
                 texts.insert(entry.key.clone(), text.written.into());
             }
         }

@@ -2,8 +2,8 @@
 
 use oci::{RepositoryName, Tag};
 
-use super::diagnostic::{Diagnostic, Span};
-use super::names::{Member, Names, RegistryId, split};
+use super::diagnostic::{Diagnostic, Next, Span};
+use super::names::{Member, Names, RegistryId, split, which_repository};
 use super::suggest::nearest;
 use crate::spec::{Endpoint, Pinned};
 
@@ -40,8 +40,8 @@ impl Template {
     pub(crate) fn parse(text: &str, at: Span, names: &mut Names) -> Result<Self, Diagnostic> {
         let (first, rest) = split(text, at)?;
         if rest.contains('@') {
-            let problem = Diagnostic::new(at, "a target has no digest");
-            return Err(problem.help("the digest follows from the source"));
+            let help = "leave it out; the digest follows from the source";
+            return Err(Diagnostic::new(at, "a target has no digest", help));
         }
         let members = match names.groups.get(first) {
             Some(group) => group.members.clone(),
@@ -79,12 +79,13 @@ impl Template {
     fn write(&self, member: &Member, path: &str, names: &Names) -> Result<Write, Diagnostic> {
         let whole = format!("{}{path}", member.path);
         let whole = whole.trim_end_matches('/');
+        if whole.is_empty() {
+            return Err(which_repository(&names.get(member.registry).name, self.at));
+        }
         let parsed = names.path(member.registry, whole).map_err(|error| {
-            let message = format!(
-                "`{whole}` is no repository of `{}`",
-                names.get(member.registry).name
-            );
-            Diagnostic::new(self.at, message).help(error.to_string())
+            let registry = &names.get(member.registry).name;
+            let message = format!("`{whole}` is no repository of `{registry}`");
+            Diagnostic::new(self.at, message, error.to_string())
         })?;
         let (registry, repository) = (member.registry, parsed.repository);
         Ok(Write {
@@ -99,20 +100,16 @@ impl Template {
     fn fits(&self, pinned: Option<&Pinned>) -> Result<(), Diagnostic> {
         let Some(tag) = &self.tag else { return Ok(()) };
         match pinned {
-            None if !tag.contains(TAG) => {
-                let problem =
-                    Diagnostic::new(self.at, format!("every tag of the source would become `{tag}`"));
-                Err(problem.help(format!(
-                    "keep the tags apart: \":{{tag}}-{tag}\", or pin the source to one tag"
-                )))
-            }
-            Some(Pinned { tag: None, .. }) if tag.contains(TAG) => {
-                let problem = Diagnostic::new(
-                    self.at,
-                    "a source that is pinned to a digest alone has no `{tag}`",
-                );
-                Err(problem.help("name the tag at the target, or in `from`"))
-            }
+            None if !tag.contains(TAG) => Err(Diagnostic::new(
+                self.at,
+                format!("every tag of the source would become `{tag}`"),
+                format!("keep the tags apart: \":{{tag}}-{tag}\", or pin the source to one tag"),
+            )),
+            Some(Pinned { tag: None, .. }) if tag.contains(TAG) => Err(Diagnostic::new(
+                self.at,
+                "a source that is pinned to a digest alone has no `{tag}`",
+                "name the tag at the target, or in `from`",
+            )),
             _ => Ok(()),
         }
     }
@@ -124,9 +121,13 @@ fn check_tag(tag: &str, at: Span) -> Result<(), Diagnostic> {
         Ok(_) => Ok(()),
         Err(_) if filled.contains('{') => {
             let message = format!("`{tag}` has a placeholder other than one `{TAG}`");
-            Err(Diagnostic::new(at, message))
+            Err(Diagnostic::new(at, message, "write it as in \":{tag}-mirror\""))
         }
-        Err(error) => Err(Diagnostic::new(at, format!("`{tag}` is no tag: {error}"))),
+        Err(error) => Err(Diagnostic::new(
+            at,
+            format!("`{tag}` is no tag"),
+            error.to_string(),
+        )),
     }
 }
 
@@ -145,11 +146,9 @@ impl Unfilled {
     }
 
     fn at(self, at: Span) -> Diagnostic {
-        let problem = Diagnostic::new(at, self.message);
-        match self.meant {
-            Some(name) => problem.label(format!("did you mean `{{{name}}}`?")),
-            None => problem.help("there are {host}, {repository} and {name}, and {tag} behind the `:`"),
-        }
+        let help = "there are {host}, {repository} and {name}, and {tag} behind the `:`";
+        let meant = self.meant.map(|name| format!("{{{name}}}"));
+        Diagnostic::new(at, self.message, Next::meant_or(meant.as_deref(), help))
     }
 }
 

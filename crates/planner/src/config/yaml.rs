@@ -1,11 +1,13 @@
-//! A YAML document as a tree in which every key and value knows its place.
+//! From the events of a YAML parser to a tree, within bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::diagnostic::{Diagnostic, Span};
+use super::node::{End, Entry, Node, Value};
+use super::syntax::{place, syntax};
 
 /// The most nodes a document may have once its aliases are followed. A real configuration has thousands.
 const MAX_NODES: usize = 100_000;
@@ -13,80 +15,8 @@ const MAX_NODES: usize = 100_000;
 /// The deepest nesting once aliases are followed. A real configuration stays below ten.
 const MAX_DEPTH: usize = 64;
 
-/// One value and its place.
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) span: Span,
-    /// The line and column just behind the value.
-    pub(crate) end: (usize, usize),
-    value: Value,
-    nodes: usize,
-    depth: usize,
-}
-
-#[derive(Debug)]
-enum Value {
-    Scalar {
-        text: String,
-        plain: bool,
-    },
-    List(Vec<Rc<Node>>),
-    Map(Vec<Entry>),
-    /// Something that was already told.
-    Broken,
-}
-
-/// One key of a map, and its value.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) key_span: Span,
-    pub(crate) value: Rc<Node>,
-}
-
-impl Node {
-    /// Returns the text of a scalar that is not null, and whether it stands without quotes.
-    pub(crate) fn text(&self) -> Option<(&str, bool)> {
-        match &self.value {
-            Value::Scalar { text, plain } if !self.is_null() => Some((text, *plain)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(&self.value, Value::Scalar { text, plain: true }
-            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
-    }
-
-    pub(crate) fn list(&self) -> Option<&[Rc<Self>]> {
-        match &self.value {
-            Value::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn map(&self) -> Option<&[Entry]> {
-        match &self.value {
-            Value::Map(entries) => Some(entries),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn is_broken(&self) -> bool {
-        matches!(self.value, Value::Broken)
-    }
-
-    /// Says what stands here, for errors.
-    pub(crate) fn kind(&self) -> &'static str {
-        match &self.value {
-            Value::Scalar { .. } if self.is_null() => "nothing",
-            Value::Scalar { .. } => "text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
-            Value::Broken => "an error",
-        }
-    }
-}
+/// The key that brings the entries of other maps.
+const MERGE: &str = "<<";
 
 /// Reads one document. Returns nothing where the syntax is broken; duplicate keys and the like leave a tree.
 pub(crate) fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node>> {
@@ -108,62 +38,24 @@ pub(crate) fn read(text: &str, problems: &mut Vec<Diagnostic>) -> Option<Rc<Node
                 return None;
             }
         };
-        if matches!(event, Event::DocumentStart(..)) {
-            documents += 1;
-            if documents == 2 {
-                let problem = Diagnostic::new(place(span.start, 3), "a second document starts here")
-                    .help("a configuration is one document; use one file for each");
-                builder.problems.push(problem);
-                break;
-            }
+        documents += usize::from(matches!(event, Event::DocumentStart(..)));
+        if documents == 2 {
+            let help = "a configuration is one document; use one file for each";
+            let at = place(span.start, 3);
+            builder
+                .problems
+                .push(Diagnostic::new(at, "a second document starts here", help));
+            break;
         }
         builder.event(&event, span);
-        if builder.stack.len() > MAX_DEPTH {
-            let message = format!("nested deeper than {MAX_DEPTH}");
+        if let Some((message, help)) = builder.too_much() {
             builder
                 .problems
-                .push(Diagnostic::new(place(span.start, 1), message));
-            return None;
-        }
-        if builder.nodes > MAX_NODES {
-            let message = format!("the document has more than {MAX_NODES} values, its aliases followed");
-            builder
-                .problems
-                .push(Diagnostic::new(place(span.start, 1), message));
+                .push(Diagnostic::new(place(span.start, 1), message, help));
             return None;
         }
     }
     builder.root
-}
-
-fn place(mark: Marker, length: usize) -> Span {
-    Span {
-        line: mark.line(),
-        column: mark.col() + 1,
-        length: length.max(1),
-    }
-}
-
-fn syntax(error: &ScanError, text: &str) -> Diagnostic {
-    let at = place(*error.marker(), 1);
-    let line = text.lines().nth(at.line.saturating_sub(1)).unwrap_or_default();
-    match error.kind() {
-        ErrorKind::TabNotAllowed
-        | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation
-        | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => {
-            Diagnostic::new(at, "a tab can't stand here").help("YAML is indented with spaces")
-        }
-        kind => {
-            let problem = Diagnostic::new(at, format!("not YAML: {kind}"));
-            if line.contains('{') && line.contains('}') {
-                problem.help("quote text that holds `{` or `}`: \"base/{name}\"")
-            } else {
-                problem
-            }
-        }
-    }
 }
 
 /// A collection whose end is not reached.
@@ -181,15 +73,30 @@ enum Content {
     Map {
         entries: Vec<Entry>,
         places: BTreeMap<String, Span>,
-        merges: Vec<(Span, Rc<Node>)>,
+        aside: Vec<Entry>,
         key: Option<Key>,
     },
 }
 
-/// A key whose value is not read yet. `text` is none where the key was refused.
+/// A key whose value is not read yet.
 struct Key {
-    text: Option<String>,
+    text: String,
+    kind: KeyKind,
     span: Span,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyKind {
+    Plain,
+    Merge,
+    Refused,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TagKind {
+    None,
+    Text,
+    Unknown,
 }
 
 struct Builder<'p> {
@@ -210,113 +117,108 @@ impl Builder<'_> {
         let end = (span.end.line(), span.end.col() + 1);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let plain = *style == ScalarStyle::Plain && !self.is_text(tag.as_deref(), at);
-                let value = Value::Scalar {
-                    text: text.clone().into_owned(),
-                    plain,
+                let value = match self.tag(tag.as_deref(), at) {
+                    TagKind::Unknown => Value::Broken,
+                    kind => Value::Scalar {
+                        text: text.clone().into_owned(),
+                        plain: *style == ScalarStyle::Plain && kind != TagKind::Text,
+                    },
                 };
-                self.put(
-                    Rc::new(Node {
-                        span: at,
-                        end,
-                        value,
-                        nodes: 1,
-                        depth: 1,
-                    }),
-                    *anchor,
-                );
+                self.put(Rc::new(Node::leaf(at, end, value)), *anchor);
             }
             Event::SequenceStart(style, anchor, tag) => {
-                self.is_text(tag.as_deref(), at);
+                self.tag(tag.as_deref(), at);
                 self.open(at, *anchor, *style, Content::List(Vec::new()));
             }
             Event::MappingStart(style, anchor, tag) => {
-                self.is_text(tag.as_deref(), at);
+                self.tag(tag.as_deref(), at);
                 let content = Content::Map {
                     entries: Vec::new(),
                     places: BTreeMap::new(),
-                    merges: Vec::new(),
+                    aside: Vec::new(),
                     key: None,
                 };
                 self.open(at, *anchor, *style, content);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(end),
             Event::Alias(id) => self.alias(*id, at, end),
-            Event::UnresolvedAlias(name) => {
-                self.problems.push(Diagnostic::new(
-                    at,
-                    format!("no anchor `&{name}` stands before this alias"),
-                ));
-                self.put_broken(at, end);
+            Event::UnresolvedAlias(_) => {
+                let help = "define it above with `&`, or quote text that starts with `*`";
+                let message = "no anchor of this name stands before this alias";
+                self.refuse(Diagnostic::new(at, message, help), at, end);
             }
             _ => {}
         }
     }
 
     /// Reads a tag: `!!str` makes text of a plain scalar, the other tags of YAML change nothing, any other is told.
-    fn is_text(&mut self, tag: Option<&Tag>, at: Span) -> bool {
-        let Some(tag) = tag else { return false };
-        if !tag.is_yaml_core_schema() && tag.original() != "!" {
-            self.problems.push(Diagnostic::new(
-                at,
-                format!("the tag `{}` is not understood", tag.original()),
-            ));
+    fn tag(&mut self, tag: Option<&Tag>, at: Span) -> TagKind {
+        let Some(tag) = tag else { return TagKind::None };
+        if tag.original() == "!" || tag.is_yaml_core_schema_tag("str") {
+            return TagKind::Text;
         }
-        tag.is_yaml_core_schema_tag("str") || tag.original() == "!"
+        if tag.is_yaml_core_schema() {
+            return TagKind::None;
+        }
+        let help = "leave it out, or quote text that starts with `!`";
+        let message = "the tag of this value, `!` and a name, is not understood";
+        self.problems.push(Diagnostic::new(at, message, help));
+        TagKind::Unknown
     }
 
-    fn open(&mut self, span: Span, anchor: usize, style: granit_parser::StructureStyle, content: Content) {
-        let block = style == granit_parser::StructureStyle::Block;
-        let span = Span { length: 1, ..span };
+    fn open(&mut self, span: Span, anchor: usize, style: StructureStyle, content: Content) {
         self.stack.push(Frame {
-            span,
+            span: Span { length: 1, ..span },
             anchor,
-            block,
+            block: style == StructureStyle::Block,
             nodes: 1,
             depth: 1,
             content,
         });
     }
 
-    fn alias(&mut self, id: usize, at: Span, end: (usize, usize)) {
-        let Some(node) = self.anchors.get(&id).cloned() else {
-            self.problems
-                .push(Diagnostic::new(at, "this alias refers to what it stands in"));
-            return self.put_broken(at, end);
-        };
-        if self.stack.len() + node.depth > MAX_DEPTH {
-            self.problems.push(Diagnostic::new(
-                at,
-                format!("nested deeper than {MAX_DEPTH}, its aliases followed"),
-            ));
-            return self.put_broken(at, end);
+    fn alias(&mut self, id: usize, at: Span, end: End) {
+        match self.anchors.get(&id).cloned() {
+            None => {
+                let message = "this alias refers to what it stands in";
+                self.refuse(Diagnostic::new(at, message, "write out what is meant"), at, end);
+            }
+            Some(node) if self.stack.len() + node.depth > MAX_DEPTH => {
+                let message = format!("nested deeper than {MAX_DEPTH}, its aliases followed");
+                self.refuse(Diagnostic::new(at, message, "write out what is meant"), at, end);
+            }
+            Some(node) => self.put(node, 0),
         }
-        self.put(node, 0);
     }
 
-    fn put_broken(&mut self, span: Span, end: (usize, usize)) {
-        self.put(
-            Rc::new(Node {
-                span,
-                end,
-                value: Value::Broken,
-                nodes: 1,
-                depth: 1,
-            }),
-            0,
-        );
+    fn refuse(&mut self, problem: Diagnostic, at: Span, end: End) {
+        self.problems.push(problem);
+        self.put(Rc::new(Node::leaf(at, end, Value::Broken)), 0);
     }
 
-    fn close(&mut self, end: (usize, usize)) {
+    /// Says which bound the document breaks.
+    fn too_much(&self) -> Option<(String, &'static str)> {
+        if self.stack.len() > MAX_DEPTH {
+            let help = "a configuration needs less than ten levels; is a bracket open?";
+            return Some((format!("nested deeper than {MAX_DEPTH}"), help));
+        }
+        let message = format!("the document has more than {MAX_NODES} values, its aliases followed");
+        (self.nodes > MAX_NODES).then_some((message, "split it into several files, or use fewer aliases"))
+    }
+
+    fn close(&mut self, end: End) {
         let Some(frame) = self.stack.pop() else { return };
         let mut span = frame.span;
         let value = match frame.content {
             Content::List(items) => Value::List(items),
-            Content::Map { entries, merges, .. } => {
+            Content::Map {
+                mut entries, aside, ..
+            } => {
                 if let (true, Some(first)) = (frame.block, entries.first()) {
                     span = first.key_span;
                 }
-                Value::Map(self.merged(entries, merges))
+                self.merge(&mut entries, &aside);
+                Value::Map { entries, aside }
             }
         };
         let node = Node {
@@ -330,27 +232,22 @@ impl Builder<'_> {
     }
 
     /// Adds what `<<` brings and the map itself lacks; the first of several wins.
-    fn merged(&mut self, mut entries: Vec<Entry>, merges: Vec<(Span, Rc<Node>)>) -> Vec<Entry> {
-        let mut known: std::collections::BTreeSet<String> =
-            entries.iter().map(|entry| entry.key.clone()).collect();
-        for (span, node) in merges {
-            let parts = node
-                .list()
-                .map_or_else(|| vec![Rc::clone(&node)], <[Rc<Node>]>::to_vec);
-            for part in parts {
-                if part.is_broken() {
-                    continue;
-                }
-                let Some(more) = part.map() else {
-                    let message = format!("`<<` takes a map or a list of maps, here stands {}", part.kind());
-                    self.problems.push(Diagnostic::new(span, message));
-                    continue;
-                };
+    fn merge(&mut self, entries: &mut Vec<Entry>, aside: &[Entry]) {
+        let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+        let Some(merge) = aside.iter().find(|entry| entry.key == MERGE) else {
+            return;
+        };
+        let one = [Rc::clone(&merge.value)];
+        for part in merge.value.list().unwrap_or(&one) {
+            if let Some(more) = part.map() {
                 let new = more.iter().filter(|entry| known.insert(entry.key.clone()));
                 entries.extend(new.cloned());
+            } else if !part.is_broken() {
+                let message = format!("`<<` takes a map or a list of maps, here stands {}", part.kind());
+                let help = "write it as in <<: *name";
+                self.problems.push(Diagnostic::new(merge.key_span, message, help));
             }
         }
-        entries
     }
 
     fn put(&mut self, node: Rc<Node>, anchor: usize) {
@@ -370,47 +267,66 @@ impl Builder<'_> {
             Content::Map {
                 entries,
                 places,
-                merges,
+                aside,
                 key,
             } => match key.take() {
                 None => *key = Some(read_key(&node, self.problems)),
-                Some(Key {
-                    text: Some(text),
-                    span,
-                }) if text == "<<" => merges.push((span, node)),
-                Some(Key {
-                    text: Some(text),
-                    span,
-                }) => match places.insert(text.clone(), span) {
-                    None => entries.push(Entry {
-                        key: text,
-                        key_span: span,
+                Some(key) => {
+                    let entry = Entry {
+                        key: key.text,
+                        key_span: key.span,
                         value: node,
-                    }),
-                    Some(first) => self.problems.push(duplicate(&text, span, first)),
-                },
-                Some(Key { text: None, .. }) => {}
+                    };
+                    let first = match key.kind {
+                        KeyKind::Refused => return aside.push(entry),
+                        _ => places.get(&entry.key).copied(),
+                    };
+                    if let Some(first) = first {
+                        self.problems.push(duplicate(&entry, first));
+                        return aside.push(entry);
+                    }
+                    places.insert(entry.key.clone(), entry.key_span);
+                    match key.kind {
+                        KeyKind::Merge => aside.push(entry),
+                        _ => entries.push(entry),
+                    }
+                }
             },
         }
     }
 }
 
 fn read_key(node: &Node, problems: &mut Vec<Diagnostic>) -> Key {
-    let text = match &node.value {
-        Value::Scalar { text, .. } => Some(text.clone()),
-        Value::Broken => None,
-        Value::List(_) | Value::Map(_) => {
-            let problem = Diagnostic::new(node.span, format!("a key is text, here stands {}", node.kind()));
-            problems.push(problem.help("quote text that holds `{` or `}`: \"{name}\""));
-            None
+    let (text, kind) = match &node.value {
+        Value::Scalar { text, plain: true } if text == MERGE => (text.clone(), KeyKind::Merge),
+        Value::Scalar { text, .. } => (text.clone(), KeyKind::Plain),
+        Value::Broken => (String::new(), KeyKind::Refused),
+        Value::List(_) | Value::Map { .. } => {
+            let message = format!("a key is text, here stands {}", node.kind());
+            let help = "quote text that holds `{` or `}`: \"{name}\"";
+            problems.push(Diagnostic::new(node.span, message, help));
+            (String::new(), KeyKind::Refused)
         }
     };
     Key {
         text,
+        kind,
         span: node.span,
     }
 }
 
-fn duplicate(key: &str, at: Span, first: Span) -> Diagnostic {
-    Diagnostic::new(at, format!("the key `{key}` stands twice in this map")).also(first)
+fn duplicate(entry: &Entry, first: Span) -> Diagnostic {
+    let (message, help) = match entry.key.as_str() {
+        // A text in braces that lacks its quotes reads as a key, and may be a secret.
+        _ if entry.value.is_null() => ("a key stands twice in this map".to_owned(), "leave one out"),
+        MERGE => (
+            "`<<` stands twice in this map".to_owned(),
+            "one takes a list: <<: [*one, *two]",
+        ),
+        key => (
+            format!("the key `{key}` stands twice in this map"),
+            "leave one out",
+        ),
+    };
+    Diagnostic::new(entry.key_span, message, help).also(first)
 }

@@ -100,7 +100,7 @@ async fn a_registry_that_asks_nobody_is_told_with_what_to_do() {
     let registry = basic();
     let error = anonymous(&registry).ping().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
-    assert!(error.hint().unwrap().contains("transship login r.example"));
+    assert!(error.hint().unwrap().contains("docker login r.example"));
     assert_eq!(registry.seen().len(), 1);
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -307,6 +308,8 @@ async fn an_answer_before_the_end_of_a_body_lets_go_of_the_body() {
     };
     let sender = transport();
     let fed = async { while source.send(Ok(Bytes::from(vec![0; 64 << 10]))).await.is_ok() {} };
+    // A connection that is stuck ends by itself after 30 s: this is sooner.
+    let fed = tokio::time::timeout(Duration::from_secs(10), fed);
     let sent = async {
         let (sent, stream) = tokio::join!(
             sender.send(request(Method::PUT, url.parse().unwrap(), body)),
@@ -315,5 +318,6 @@ async fn an_answer_before_the_end_of_a_body_lets_go_of_the_body() {
         assert_eq!(sent.unwrap().status, 413);
         stream
     };
-    let ((), _stream) = tokio::join!(fed, sent);
+    let (fed, _stream) = tokio::join!(fed, sent);
+    assert!(fed.is_ok(), "the body is still held");
 }

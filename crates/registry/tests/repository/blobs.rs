@@ -97,6 +97,28 @@ async fn a_read_is_resumed_five_times_and_no_more() {
 }
 
 #[tokio::test]
+async fn a_front_door_that_cuts_every_long_answer_is_read_to_the_end() {
+    const PIECE: usize = 1 << 20;
+    let whole = content(8 * PIECE);
+    let served = whole.clone();
+    let server = Scripted::new(move |request, _| {
+        let start = start(request);
+        let raw = match start {
+            0 => Raw::new(200),
+            _ => Raw::new(206).header(
+                "Content-Range",
+                format!("bytes {start}-{}/{}", served.len() - 1, served.len()),
+            ),
+        };
+        raw.header("Content-Length", served.len() - start)
+            .unframed(&served[start..start + PIECE])
+    })
+    .await;
+    assert!(read(&server, &blob(&whole)).await.unwrap() == whole);
+    assert_eq!(starts(&server).len(), 8);
+}
+
+#[tokio::test]
 async fn a_read_that_makes_no_progress_ends_too() {
     let server = Scripted::new(|request, before| part(request, if before == 0 { 10_000 } else { 0 })).await;
     let error = read(&server, &blob(&content(SIZE))).await.unwrap_err();

@@ -26,12 +26,18 @@ pub fn place(text: &str) -> Place {
 
 /// Connects fakes by their names.
 pub fn connect(fakes: &[&Fake]) -> Connections {
+    connect_narrowly(fakes, &[])
+}
+
+/// Connects fakes by their names; some of them may be asked only so much at once.
+pub fn connect_narrowly(fakes: &[&Fake], narrow: &[(&str, usize)]) -> Connections {
+    let width = |name: &str| narrow.iter().find(|(narrow, _)| *narrow == name);
     let connected = |fake: &&Fake| {
         let provider = Arc::new(FakeProvider::new((*fake).clone()));
         let connected = Connected {
             registry: Arc::new((*fake).clone()),
             provider,
-            concurrency: 16,
+            concurrency: width(fake.name()).map_or(16, |(_, width)| *width),
         };
         (fake.name().parse().unwrap(), connected)
     };
@@ -45,9 +51,14 @@ pub async fn run(plan: &Plan, fakes: &[&Fake]) -> Report {
 
 /// Executes a plan to its end, and returns what was said on the way.
 pub async fn run_heard(plan: &Plan, fakes: &[&Fake]) -> (Report, Vec<Event>) {
+    run_over(plan, &connect(fakes)).await
+}
+
+/// Executes a plan over connections of the caller's.
+pub async fn run_over(plan: &Plan, connections: &Connections) -> (Report, Vec<Event>) {
     let (events, mut heard) = Events::channel();
     let options = ExecuteOptions::default();
-    let report = execute(plan, &connect(fakes), &options, &events, Stop::never()).await;
+    let report = execute(plan, connections, &options, &events, Stop::never()).await;
     drop(events);
     let mut list = Vec::new();
     while let Ok(event) = heard.try_recv() {

@@ -1,0 +1,226 @@
+//! References on the command line: what is wrong with them, and what one to a whole layout means.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use layout::{Entry, Layout, LayoutError};
+use oci::AttachmentTag;
+use planner::config::CopyError;
+
+use crate::failure::Failure;
+
+/// What other tools read and this one does not.
+const ELSEWHERE: [&str; 6] = [
+    "dir:",
+    "docker-daemon:",
+    "containers-storage:",
+    "ostree:",
+    "sif:",
+    "tarball:",
+];
+
+/// So many entries are offered where one must be chosen.
+const OFFERED: usize = 5;
+
+/// Says what is wrong with a reference, and what may have been meant.
+pub(crate) fn refused(error: &CopyError) -> Failure {
+    match error {
+        CopyError::Reference { text, .. } => match ELSEWHERE.iter().find(|kind| text.starts_with(**kind)) {
+            Some(kind) => Failure::usage(format!("`{kind}` is no place that can be read or written"))
+                .hint("registries are, as HOST/REPOSITORY, and OCI image layouts, as oci:PATH"),
+            None => because(error).maybe_hint(meant(text).as_deref()),
+        },
+        CopyError::Unimplemented { .. } => {
+            because(error).hint("the directory of an OCI image layout can stand there, as oci:PATH")
+        }
+        _ => because(error),
+    }
+}
+
+fn because(error: &CopyError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match std::error::Error::source(error) {
+        Some(source) => failure.because(source),
+        None => failure,
+    }
+}
+
+/// Guesses what a text that is no reference was meant to be.
+fn meant(text: &str) -> Option<String> {
+    if let Some((_, rest)) = text
+        .split_once("://")
+        .filter(|(scheme, _)| scheme.starts_with("http"))
+    {
+        return Some(format!("leave the scheme out: {rest}"));
+    }
+    let bare = text.strip_prefix("docker://").unwrap_or(text);
+    let first = bare.split('/').next()?;
+    let named = bare.contains('/') && (first.contains(['.', ':']) || first == "localhost");
+    let hub = format!("docker.io/{bare}");
+    let fits = !named && hub.parse::<oci::Reference>().is_ok();
+    fits.then(|| format!("if Docker Hub is meant: {hub}"))
+}
+
+/// Returns the path of a reference to a whole layout, `oci:PATH`.
+pub(crate) fn whole_layout(text: &str) -> Option<&Path> {
+    let path = text.strip_prefix("oci:")?;
+    let whole = !path.is_empty() && !path.contains([':', '@']);
+    whole.then(|| Path::new(path))
+}
+
+/// Names all that a layout holds under a tag, as it is written behind `oci:PATH:`, in order.
+///
+/// # Errors
+/// A layout that can't be read.
+pub(crate) fn entries(path: &Path) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = read(path)?.iter().filter_map(name).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Completes a reference to a whole layout by the one artifact in it. Others are left as they are.
+///
+/// # Errors
+/// A layout that can't be read, and one that holds nothing (1) or several artifacts (64).
+pub(crate) fn only_entry(text: &str) -> Result<Cow<'_, str>, Failure> {
+    let Some(path) = whole_layout(text) else {
+        return Ok(Cow::Borrowed(text));
+    };
+    let held = read(path)?;
+    let is_attachment = |entry: &&Entry| {
+        entry
+            .tag
+            .as_ref()
+            .is_some_and(|tag| AttachmentTag::scheme(tag).is_some())
+    };
+    let tagged: Vec<String> = held
+        .iter()
+        .filter(|entry| !is_attachment(entry))
+        .filter_map(name)
+        .collect();
+    let untagged = held
+        .iter()
+        .filter(|entry| entry.repository.is_none() && entry.tag.is_none());
+    let found = match tagged.as_slice() {
+        [] => untagged
+            .map(|entry| format!("{text}@{}", entry.descriptor.digest))
+            .collect(),
+        names => names
+            .iter()
+            .map(|name| format!("{text}:{name}"))
+            .collect::<Vec<String>>(),
+    };
+    let latest = format!("{text}:latest");
+    match found.as_slice() {
+        [one] => Ok(Cow::Owned(one.clone())),
+        [] => Err(Failure::failed(format!("{text} holds no artifact"))),
+        several if several.contains(&latest) => Ok(Cow::Owned(latest)),
+        several => Err(choose(text, several)),
+    }
+}
+
+fn choose(text: &str, several: &[String]) -> Failure {
+    let (offered, more) = several.split_at(several.len().min(OFFERED));
+    let end = if more.is_empty() { "" } else { ", ..." };
+    Failure::usage(format!("{text} holds {} artifacts: name one", several.len()))
+        .hint(format!("{}{end}", offered.join(", ")))
+}
+
+fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
+    let refuse =
+        |error: LayoutError| Failure::failed(format!("can't read oci:{}", path.display())).because(&error);
+    Layout::open(path)
+        .and_then(|layout| layout.entries())
+        .map_err(refuse)
+}
+
+fn name(entry: &Entry) -> Option<String> {
+    let tag = entry.tag.as_ref()?;
+    Some(match &entry.repository {
+        Some(repository) => format!("{repository}:{tag}"),
+        None => tag.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use oci::{Digest, MediaType};
+    use planner::config;
+
+    use super::*;
+    use crate::exit::Exit;
+
+    fn told(text: &str) -> String {
+        refused(&config::reference(text).map(drop).unwrap_err()).render()
+    }
+
+    #[test]
+    fn a_short_name_gets_the_long_one_as_a_hint() {
+        assert!(told("alpine:3").ends_with("hint: if Docker Hub is meant: docker.io/alpine:3\n"));
+        assert!(told("docker://team/app").ends_with("hint: if Docker Hub is meant: docker.io/team/app\n"));
+        assert!(!told("localhost:5000/Upper").contains("hint:"));
+    }
+
+    #[test]
+    fn a_reference_is_no_address_of_a_page() {
+        assert!(told("https://site.example/app").ends_with("hint: leave the scheme out: site.example/app\n"));
+    }
+
+    #[test]
+    fn what_only_other_tools_read_is_named() {
+        let told = told("containers-storage:app");
+        assert!(
+            told.starts_with("error: `containers-storage:` is no place"),
+            "{told}"
+        );
+    }
+
+    fn layout(names: &[&str]) -> (tempfile::TempDir, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path: PathBuf = directory.path().join("layout");
+        let layout = Layout::open_or_create(&path).unwrap();
+        for name in names {
+            let digest = Digest::sha256(name.as_bytes());
+            layout.write_blob(&digest, name.as_bytes()).unwrap();
+            let descriptor = oci::Descriptor::new(
+                MediaType::new("application/vnd.oci.image.manifest.v1+json"),
+                digest,
+                name.len() as u64,
+            );
+            let (repository, tag) = match name.rsplit_once(':') {
+                Some((repository, tag)) => (Some(repository.parse().unwrap()), tag),
+                None => (None, *name),
+            };
+            layout
+                .tag(repository.as_ref(), &tag.parse().unwrap(), &descriptor)
+                .unwrap();
+        }
+        let text = format!("oci:{}", path.display());
+        (directory, text)
+    }
+
+    #[test]
+    fn the_only_artifact_of_a_layout_needs_no_tag() {
+        let signature = format!("app:sha256-{}.sig", "a".repeat(64));
+        let (_directory, text) = layout(&["app:1.0", &signature]);
+        assert_eq!(only_entry(&text).unwrap(), format!("{text}:app:1.0"));
+    }
+
+    #[test]
+    fn among_several_artifacts_one_is_chosen_by_name() {
+        let (_directory, text) = layout(&["app:1.0", "app:1.1"]);
+        let refused = only_entry(&text).unwrap_err();
+        assert_eq!(refused.exit(), Exit::Usage);
+        assert!(refused.render().contains(&format!("{text}:app:1.1")));
+        let (_directory, text) = layout(&["1.0", "latest"]);
+        assert_eq!(only_entry(&text).unwrap(), format!("{text}:latest"));
+    }
+
+    #[test]
+    fn a_layout_lists_what_can_be_written_behind_its_path() {
+        let (_directory, text) = layout(&["b", "a:1"]);
+        assert_eq!(entries(whole_layout(&text).unwrap()).unwrap(), ["a:1", "b"]);
+    }
+}
