@@ -52,11 +52,12 @@ pub(crate) fn failures(failures: &[Failure]) -> Vec<String> {
     folded.into_iter().map(line).collect()
 }
 
+/// Whoever is told one knows the others. What has a tag is named, as is what differs from blob to blob.
 fn alike(one: &Failure, other: &Failure) -> bool {
-    use ProblemKind::{Auth, Network, Permission, Quota, RateLimit};
-    matches!(one.kind, Auth | Network | Permission | Quota | RateLimit)
-        && (one.kind, one.side, &one.registry, &one.repository)
-            == (other.kind, other.side, &other.registry, &other.repository)
+    use ProblemKind::{Integrity, NotFound};
+    let named = |failure: &Failure| failure.tag.is_some() || matches!(failure.kind, Integrity | NotFound);
+    let same = (one.kind, one.side, &one.hint) == (other.kind, other.side, &other.hint);
+    same && one.place() == other.place() && !named(one) && !named(other)
 }
 
 fn line(

@@ -133,7 +133,7 @@ impl<'a> Attaching<'a, '_> {
             self.merge(tag, &lacking, needs);
         }
         if gone > 0 {
-            let text = format!("{tag} names {gone} manifests that are gone at the source; they are left out");
+            let text = format!("{tag} also names what is gone at the source ({gone} left out)");
             needs.notes.insert(Note {
                 place: Some(way.source.clone()),
                 text,

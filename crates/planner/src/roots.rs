@@ -91,7 +91,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn absent_source(&mut self, source: &Source) {
-        let error = format!("the repository {} does not exist", source.place);
+        let error = "the repository does not exist".to_owned();
         let hint = "check the name, and that the credential may read it".to_owned();
         let problem = problem(&source.place, Side::Source, ProblemKind::NotFound, error);
         self.blocked.add(
@@ -106,10 +106,7 @@ impl<'a> Walk<'a, '_> {
     /// Notes an absent repository; one that nobody may make blocks what goes there.
     fn may_appear(&mut self, target: &Target, tags: usize) -> bool {
         if self.ask.capabilities(&target.place.registry).creation == Creation::Never {
-            let error = format!(
-                "the repository {} does not exist and is not to be created",
-                target.place
-            );
+            let error = "the repository does not exist and is not to be created".to_owned();
             let hint = "create it, or let create_repositories do so".to_owned();
             let problem = problem(&target.place, Side::Target, ProblemKind::NotFound, error);
             self.blocked.add(
@@ -155,7 +152,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn selection_problem(&mut self, source: &Source, selection: &SelectionProblem) {
-        let error = format!("{}: {selection}", source.place);
+        let error = selection.to_string();
         let mut problem = problem(&source.place, Side::Source, ProblemKind::NotFound, error);
         let mut tags = 0;
         if let SelectionProblem::Missing(tag) = selection {
@@ -236,7 +233,7 @@ impl<'a> Walk<'a, '_> {
                 .map(|descriptor| descriptor.digest)
         };
         digest.ok_or_else(|| {
-            let error = format!("the tag {tag} of {} was listed and is gone", source.place);
+            let error = format!("the tag {tag} was listed and is gone");
             Gap::Blocked(Box::new(problem(
                 &source.place,
                 Side::Source,
@@ -300,7 +297,7 @@ impl<'a> Walk<'a, '_> {
                     return Ok(());
                 }
                 OnChange::Refuse => {
-                    let error = format!("{}:{tag} differs and on_change is refuse", way.target);
+                    let error = "the tag differs from the source's, and on_change is refuse".to_owned();
                     return Err(Gap::Blocked(Box::new(problem(
                         way.target,
                         Side::Target,
@@ -328,8 +325,8 @@ impl<'a> Walk<'a, '_> {
             return Ok(false);
         }
         let error = format!(
-            "{}:{tag} is to be {other} by {mirror} and {digest} by {}",
-            way.target, way.mirror.name
+            "the tag is to be {other} by {mirror} and {digest} by {}",
+            way.mirror.name
         );
         let hint = Some("let one mirror leave the tag out, or give it another tag".to_owned());
         let problem = problem(way.target, Side::Target, ProblemKind::Policy, error);

@@ -358,7 +358,7 @@ fn a_source_repository_that_does_not_exist_blocks_itself_alone() {
     let plan = world.plan(&world.spec(app_and_api("site")));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
-    ! hub/team/api: the repository hub/team/api does not exist
+    ! hub/team/api: the repository does not exist
       hint: check the name, and that the credential may read it
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 320.2 KiB, upload 320.2 KiB, mount 0 B; 1 blocked.
@@ -379,7 +379,7 @@ fn a_listed_tag_that_is_missing_is_blocked_and_the_others_go_on() {
     }]));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
-    ! hub/team/app:v3: hub/team/app: the listed tag v3 does not exist
+    ! hub/team/app:v3: the listed tag v3 does not exist
       hint: `transship tags` lists what is there
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 320.2 KiB, upload 320.2 KiB, mount 0 B; 1 blocked.
@@ -416,7 +416,7 @@ fn on_change_refuse_blocks_a_tag_that_differs() {
     let plan = world.plan(&world.spec(vec![refuse]));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v2
-    ! site/app:v1: site/app:v1 differs and on_change is refuse
+    ! site/app:v1: the tag differs from the source's, and on_change is refuse
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 30.2 KiB, upload 30.2 KiB, mount 0 B; 1 blocked.
     ");
@@ -434,7 +434,7 @@ fn two_mirrors_that_want_one_tag_differently_block_the_second() {
     let plan = world.plan(&world.spec(mirrors));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
-    ! site/app:v1: site/app:v1 is to be sha256:ea7ec7967451e23b8801cea54e9575ba0b406d3aac0af5084af01ed515fd7afb by hub/team/app and sha256:465a82c2febb1ce294f045e55bf19ebaf580afc6ec81e91b09d604e9c075a0c0 by hub/team/api
+    ! site/app:v1: the tag is to be sha256:ea7ec7967451e23b8801cea54e9575ba0b406d3aac0af5084af01ed515fd7afb by hub/team/app and sha256:465a82c2febb1ce294f045e55bf19ebaf580afc6ec81e91b09d604e9c075a0c0 by hub/team/api
       hint: let one mirror leave the tag out, or give it another tag
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 320.2 KiB, upload 320.2 KiB, mount 0 B; 1 blocked.
@@ -474,7 +474,7 @@ fn a_repository_that_nobody_may_create_blocks_what_goes_there() {
     let plan = world.plan(&world.spec(app(&["site/app", "site/backup/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     + site/backup/app:v1
-    ! site/app: the repository site/app does not exist and is not to be created
+    ! site/app: the repository does not exist and is not to be created
       hint: create it, or let create_repositories do so
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 320.2 KiB, upload 320.2 KiB, mount 0 B; 1 blocked.

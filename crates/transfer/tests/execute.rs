@@ -346,6 +346,29 @@ async fn a_registry_that_is_not_connected_is_a_failure_of_its_own() {
 }
 
 #[tokio::test]
+async fn ops_that_wait_for_each_other_are_no_success() {
+    let image = large();
+    let (src, x) = (source(&image), Fake::new("x"));
+    let mut plan = copied(&image, &["x/app"]);
+    let tag = plan.ops[2].id.clone();
+    plan.ops[1].after.push(tag);
+    let report = run(&plan, &[&src, &x]).await;
+    assert_eq!((report.exit_code, report.outcome), (1, RunOutcome::Partial));
+    assert_eq!((report.ops.done, report.ops.skipped, report.tags.failed), (1, 2, 1));
+    let failure = &report.failures[0];
+    assert_eq!((report.failures.len(), failure.affected), (1, 2));
+    assert_eq!(failure.error, "op app-layer waits for what never ends");
+}
+
+#[tokio::test]
+async fn a_plan_without_ops_is_done() {
+    let src = Fake::new("src");
+    let report = run(&plan(&[], Vec::new()), &[&src]).await;
+    assert_eq!((report.exit_code, report.outcome), (0, RunOutcome::Succeeded));
+    assert_eq!(src.log(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_the_plan_could_not_plan_decides_the_exit_code() {
     let mut plan = plan(&[], Vec::new());
     plan.summary.tags.unchanged = 2;

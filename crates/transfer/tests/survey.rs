@@ -100,6 +100,23 @@ async fn a_registry_that_is_gone_is_asked_once_and_not_for_every_repository() {
     assert_eq!(problem.error, "registry src can't be reached: connection refused");
 }
 
+/// What is asked of one repository comes in rounds of one question.
+#[tokio::test]
+async fn failures_in_a_row_are_counted_across_rounds() {
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    for index in 0..40 {
+        src.hold("app", &format!("v{index}"), &Image::new(format!("layer {index}")));
+    }
+    src.trouble("GET referrers", usize::MAX, Trouble::Error(ErrorKind::Network));
+    let spec = spec(&[("src/app", "x/app")], None);
+    let connections = connect(&[&src, &x]);
+    let capabilities = connections.capabilities();
+    let survey = survey(&spec, &capabilities, &connections.reader(), &Events::unheard()).await;
+    assert!(src.count("GET referrers") <= 16, "{}", src.count("GET referrers"));
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    assert_eq!((plan.blocked.len(), plan.summary.tags.blocked), (1, 40));
+}
+
 #[tokio::test]
 async fn a_refusal_blocks_only_what_it_concerns() {
     let (image, src, x) = (Image::new("layer"), Fake::new("src"), Fake::new("x"));

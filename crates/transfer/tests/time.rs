@@ -342,23 +342,31 @@ async fn much_that_waits_for_a_stuck_registry_hides_nothing_from_another() {
 async fn a_registry_that_was_given_up_gets_no_second_session() {
     let image = large();
     let (src, x) = (source(&image), Fake::new("x"));
+    x.trouble(&format!("PUT blob {}", image.layer()), 1, Trouble::Stall);
+    x.trouble("HEAD manifest", 9, Trouble::Unreachable);
     let gate = Arc::new(Notify::new());
-    let put = format!("PUT blob {}", image.layer());
-    x.trouble(&put, 1, Trouble::Wait(Arc::clone(&gate)));
-    x.trouble("manifest", 9, Trouble::Unreachable);
+    x.trouble("CREATE", 1, Trouble::Wait(Arc::clone(&gate)));
     let ops = vec![
+        op("wait", OpKind::CreateRepository, &["x/other"]),
         op("layer", OpKind::UploadBlob, &["x/app"]).of(&image.layer()).from("src/app"),
-        op("gone", OpKind::PutManifest, &["x/other"]).of(image.digest()).from("src/app"),
+        op("gone", OpKind::PutManifest, &["x/other"])
+            .of(image.digest())
+            .from("src/app")
+            .after(&["config"]),
+        op("config", OpKind::UploadBlob, &["x/other"])
+            .of(&Digest::sha256(&image.blobs[0]))
+            .from("src/app")
+            .after(&["wait"]),
     ];
     let plan = plan(&[&image], ops);
-    let failing = async {
+    let late = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        x.trouble("HEAD blob", 9, Trouble::Unreachable);
-        src.trouble("", 0, Trouble::Unreachable);
+        assert_eq!(x.count("PUT blob"), 1, "the upload is under way");
         gate.notify_one();
     };
     let fakes = [&src, &x];
-    let (report, ()) = tokio::join!(run(&plan, &fakes), failing);
+    let (report, ()) = tokio::join!(run(&plan, &fakes), late);
     assert_eq!((report.exit_code, report.failures.len()), (1, 1));
-    assert_eq!(x.count("HEAD blob"), 1);
+    assert_eq!(x.count(&format!("HEAD blob {}", image.layer())), 1);
+    assert_eq!(report.retries, 0);
 }

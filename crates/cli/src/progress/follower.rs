@@ -134,7 +134,7 @@ impl Follower {
                 self.screen
                     .line(&format!("retrying an upload to {place}: {error}"));
             }
-            Event::GivenUp { error } => self.screen.line(&format!("giving up: {error}")),
+            Event::GivenUp { error } => self.screen.line(error),
             Event::Stopping { reason } => self.screen.line(stopping(*reason)),
             Event::RoundEnded { .. }
             | Event::PlanStarted { .. }
