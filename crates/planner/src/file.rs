@@ -105,7 +105,9 @@ impl Plan {
     /// Anything that is not a plan this program wrote, unchanged.
     pub fn from_json(bytes: &[u8]) -> Result<Self, PlanError> {
         let value = oci::read_json(bytes).map_err(PlanError::Json)?;
-        let found = value.get("schema").and_then(Value::as_u64).unwrap_or_default();
+        let Some(found) = value.get("schema").and_then(Value::as_u64) else {
+            return Err(PlanError::NotAPlan);
+        };
         if found != u64::from(SCHEMA) {
             return Err(PlanError::Schema { found });
         }

@@ -282,6 +282,9 @@ pub enum PlanError {
     /// Not JSON, or not a plan.
     #[error("the file is not a plan of schema {SCHEMA}")]
     Json(#[source] oci::JsonError),
+    /// JSON without a plan's `schema`.
+    #[error("the file is not a plan: it says no schema")]
+    NotAPlan,
     /// Another schema.
     #[error("the plan has schema {found}; this program reads schema {SCHEMA}")]
     Schema {

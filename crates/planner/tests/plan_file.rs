@@ -115,7 +115,7 @@ fn whatever_is_changed_is_refused() {
                 assert_ne!(written, actual);
                 by_digest += 1;
             }
-            Err(PlanError::Json(_) | PlanError::Schema { .. }) => {}
+            Err(PlanError::Json(_) | PlanError::NotAPlan | PlanError::Schema { .. }) => {}
             Err(PlanError::Rule(rule)) => panic!("{what}: the digest should have told before {rule}"),
         }
     });
@@ -147,7 +147,10 @@ fn what_is_no_plan_is_refused() {
     ] {
         let error = Plan::from_json(text.as_bytes()).expect_err(text);
         assert!(
-            matches!(error, PlanError::Json(_) | PlanError::Schema { .. }),
+            matches!(
+                error,
+                PlanError::Json(_) | PlanError::NotAPlan | PlanError::Schema { .. }
+            ),
             "{text}: {error}"
         );
     }

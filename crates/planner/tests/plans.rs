@@ -379,7 +379,7 @@ fn a_listed_tag_that_is_missing_is_blocked_and_the_others_go_on() {
     }]));
     insta::assert_snapshot!(plan.text(), @r"
     + site/app:v1
-    ! hub/team/app:v3: the listed tag v3 does not exist
+    ! hub/team/app:v3: the tag v3 does not exist
       hint: `transship tags` lists what is there
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 320.2 KiB, upload 320.2 KiB, mount 0 B; 1 blocked.

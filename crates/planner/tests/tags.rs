@@ -301,10 +301,7 @@ fn every_listed_tag_must_exist() {
     assert_eq!(selection.tags, listing("b"));
     let missing = |text| SelectionProblem::Missing(tag(text));
     assert_eq!(selection.problems, [missing("a"), missing("c")]);
-    assert_eq!(
-        selection.problems[0].to_string(),
-        "the listed tag a does not exist"
-    );
+    assert_eq!(selection.problems[0].to_string(), "the tag a does not exist");
 }
 
 #[test]

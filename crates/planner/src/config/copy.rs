@@ -319,7 +319,7 @@ pub fn copy(source: &str, targets: &[String], options: CopyOptions) -> Result<Sp
         platforms: Vec::new(),
     };
     let mirrors = vec![mirror];
-    let digest = wanted::digest(&gathered.0, &mirrors);
+    let digest = wanted::digest(&gathered.0, &mirrors, &|_| None);
     Ok(Spec {
         registries: gathered.0,
         mirrors,

@@ -21,10 +21,12 @@ pub(crate) enum Unset {
 
 /// Collects every problem while a configuration is read.
 pub(crate) struct Decoder<'a> {
-    pub(crate) source: &'a str,
+    pub(crate) lines: &'a [String],
     pub(crate) environment: Environment<'a>,
     pub(crate) unset: Unset,
     pub(crate) problems: Vec<Diagnostic>,
+    /// How many targets the mirrors have so far.
+    pub(crate) targets: usize,
 }
 
 /// A text as written and as expanded; the latter is none where a variable is unknown.
@@ -70,7 +72,7 @@ impl Decoder<'_> {
             Some(name) if ["host", "repository", "name", "tag"].contains(&name) => {
                 format!("YAML reads {{{name}}} as a map; quote it: \"{{{name}}}\"")
             }
-            Some(_) => "YAML reads a word in braces as a map; quote the text".to_owned(),
+            Some(_) => "YAML reads this text as a map; quote it".to_owned(),
             None => help.to_owned(),
         };
         let message = format!("expected {expected}, found {}", node.kind());
@@ -157,7 +159,7 @@ impl Decoder<'_> {
 
     /// Finds `needle` in the line that a value starts on.
     fn find(&self, value: Span, needle: &str) -> Option<Span> {
-        let line = self.source.lines().nth(value.line.checked_sub(1)?)?;
+        let line = self.lines.get(value.line.checked_sub(1)?)?;
         let start = line.char_indices().nth(value.column - 1)?.0;
         let at = start + line[start..].find(needle)?;
         let column = line[..at].chars().count() + 1;

@@ -79,7 +79,7 @@ impl Diagnostic {
             message: message.into(),
             line: at.line,
             column: at.column,
-            length: at.length,
+            length: at.length.max(1),
             next: next.into(),
             also: Vec::new(),
         }

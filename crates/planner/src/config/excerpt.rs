@@ -1,6 +1,7 @@
 //! Excerpts of a configuration that never show a secret.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::diagnostic::Span;
 use super::hide::{self, Masks};
@@ -24,11 +25,10 @@ pub(crate) struct Shown {
 }
 
 impl Excerpt {
-    /// Takes the lines of `text` and hides what may be secret in `tree`.
+    /// Takes the lines of a configuration and hides what may be secret in `tree`.
     ///
     /// Without a tree, as after an error of syntax, more than that is hidden.
-    pub(crate) fn new(text: &str, tree: Option<&Node>) -> Self {
-        let lines = split(text);
+    pub(crate) fn new(lines: Vec<String>, tree: Option<&Node>) -> Self {
         let masks = match tree {
             Some(tree) => hide::in_tree(tree, &lines),
             None => hide::in_lines(&lines),
@@ -58,14 +58,12 @@ impl Excerpt {
     pub(crate) fn show(&self, span: Span) -> Shown {
         let (text, columns) = self.masked(span.line);
         let end_of_line = text.len() + 1;
-        let at = |column: usize| {
-            columns
-                .get(column.saturating_sub(1))
-                .copied()
-                .unwrap_or(end_of_line)
+        let shown = |column: usize| {
+            let shown = columns.get(column.saturating_sub(1));
+            shown.cloned().unwrap_or(end_of_line..end_of_line + 1)
         };
-        let start = at(span.column);
-        let end = at(span.column + span.length).max(start + 1);
+        let start = shown(span.column).start;
+        let end = shown(span.column + span.length - 1).end;
         let length = match start == end_of_line {
             true => 1,
             false => end.min(end_of_line) - start,
@@ -73,8 +71,8 @@ impl Excerpt {
         window(&text, start, length)
     }
 
-    /// Returns a line with `***` for what is hidden, and the column that each of its characters got.
-    fn masked(&self, line: usize) -> (Vec<char>, Vec<usize>) {
+    /// Returns a line with `***` for what is hidden, and the columns that each of its characters got.
+    fn masked(&self, line: usize) -> (Vec<char>, Vec<Range<usize>>) {
         let hidden = self.masks.of(line);
         let mut text = Vec::new();
         let mut columns = Vec::new();
@@ -82,15 +80,15 @@ impl Excerpt {
         for (index, c) in self.line(line).trim_end().chars().enumerate() {
             if !hidden.iter().any(|range| range.contains(&(index + 1))) {
                 within = false;
-                columns.push(text.len() + 1);
                 text.push(if c.is_control() { ' ' } else { c });
+                columns.push(text.len()..text.len() + 1);
                 continue;
             }
             if !within {
                 text.extend("***".chars());
             }
             within = true;
-            columns.push(text.len() - 2);
+            columns.push(text.len() - 2..text.len() + 1);
         }
         (text, columns)
     }
@@ -103,7 +101,7 @@ impl fmt::Debug for Excerpt {
 }
 
 /// Splits a text into the lines that YAML sees: one carriage return ends a line too.
-fn split(text: &str) -> Vec<String> {
+pub(crate) fn split(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.replace("\r\n", "\n")
         .split(['\n', '\r'])

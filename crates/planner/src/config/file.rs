@@ -6,7 +6,8 @@ use oci::RepositoryName;
 
 use super::decode::{Decoder, Fields, Unset};
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
-use super::excerpt::Excerpt;
+use super::excerpt::{self, Excerpt};
+use super::expand::Environment;
 use super::mirrors::{Draft, Read};
 use super::names::{Names, RegistryId};
 use super::node::Node;
@@ -48,11 +49,13 @@ pub fn parse_offline(input: &Input<'_>) -> Result<Spec, Diagnostics> {
 fn read(input: &Input<'_>, unset: Unset) -> Result<Spec, Diagnostics> {
     let mut problems = Vec::new();
     let tree = yaml::read(input.text, &mut problems);
+    let lines = excerpt::split(input.text);
     let mut decoder = Decoder {
-        source: input.text,
+        lines: &lines,
         environment: input.environment,
         unset,
         problems,
+        targets: 0,
     };
     let spec = match &tree {
         Some(tree) if !tree.is_null() => decoder.file(tree),
@@ -66,8 +69,9 @@ fn read(input: &Input<'_>, unset: Unset) -> Result<Spec, Diagnostics> {
     match spec {
         Some(spec) if decoder.problems.is_empty() => Ok(spec),
         _ => {
-            let excerpt = Excerpt::new(input.text, tree.as_deref());
-            Err(Diagnostics::new(input.name, decoder.problems, excerpt))
+            let problems = decoder.problems;
+            let excerpt = Excerpt::new(lines, tree.as_deref());
+            Err(Diagnostics::new(input.name, problems, excerpt))
         }
     }
 }
@@ -96,7 +100,7 @@ impl Decoder<'_> {
             }
         };
         self.problems.extend(places::check(&drafts, &names));
-        Some(spec(drafts, &names))
+        Some(spec(drafts, &names, self.environment))
     }
 
     /// Reads the keys at the top; those that start with `x-` are the user's own.
@@ -123,7 +127,7 @@ impl Decoder<'_> {
 }
 
 /// Names every place, and keeps the registries that are used.
-fn spec(drafts: Vec<Draft>, names: &Names) -> Spec {
+fn spec(drafts: Vec<Draft>, names: &Names, environment: Environment<'_>) -> Spec {
     let chosen = Chosen::new(&drafts, names);
     let mut registries: BTreeMap<RegistryName, Registry> = BTreeMap::new();
     for id in chosen.0.values() {
@@ -141,7 +145,7 @@ fn spec(drafts: Vec<Draft>, names: &Names) -> Spec {
             ..draft.mirror
         })
         .collect();
-    let digest = wanted::digest(&registries, &mirrors);
+    let digest = wanted::digest(&registries, &mirrors, environment);
     Spec {
         registries,
         mirrors,

@@ -8,9 +8,13 @@ use super::file::TOP_KEYS;
 use super::mirrors::MIRROR_KEYS;
 use super::node::{End, Entry, Node};
 use super::registries::REGISTRY_KEYS;
+use super::suggest::nearest;
 
 /// Parts of keys whose values are hidden wherever they stand: a secret may stand at the wrong place or under a slip.
 const SECRET_WORDS: [&str; 5] = ["auth", "pass", "token", "secret", "credential"];
+
+/// Keys of secrets, to find slips of them.
+const SECRET_KEYS: [&str; 4] = ["auth", "password", "token", "client_secret"];
 
 /// Columns that are hidden, from 1, by line.
 #[derive(Clone, Debug, Default)]
@@ -34,13 +38,18 @@ pub(crate) fn in_tree(tree: &Node, lines: &[String]) -> Masks {
         lines,
         masks: Masks::default(),
     };
-    hider.visit(tree);
+    for entry in tree.map().unwrap_or_default().iter().chain(tree.aside()) {
+        match ["registries", "groups"].contains(&entry.key.as_str()) {
+            true => hider.names(&entry.value),
+            false => hider.pair(entry),
+        }
+    }
     hider.masks
 }
 
 fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    SECRET_WORDS.iter().any(|word| key.contains(word))
+    SECRET_WORDS.iter().any(|word| key.contains(word)) || nearest(&key, SECRET_KEYS).is_some()
 }
 
 /// Returns true for a text that starts with a user: `user:password@host`, with or without a scheme.
@@ -61,14 +70,24 @@ impl Hider<'_> {
             self.visit(item);
         }
         for entry in node.map().unwrap_or_default().iter().chain(node.aside()) {
-            if is_secret(&entry.key) {
-                self.entry(entry);
-            } else {
-                self.visit(&entry.value);
-            }
+            self.pair(entry);
         }
         if node.text().is_some_and(|(text, _)| has_user(text)) {
             self.region((node.span.line, node.span.column), node.end, &[]);
+        }
+    }
+
+    fn pair(&mut self, entry: &Entry) {
+        match is_secret(&entry.key) {
+            true => self.entry(entry),
+            false => self.visit(&entry.value),
+        }
+    }
+
+    /// Looks into a map whose keys are names of the user's own.
+    fn names(&mut self, node: &Node) {
+        for entry in node.map().unwrap_or_default().iter().chain(node.aside()) {
+            self.visit(&entry.value);
         }
     }
 

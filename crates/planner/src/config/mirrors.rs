@@ -49,6 +49,9 @@ pub(crate) const CHECK: [(&str, Check); 3] = [
 pub(crate) const FOREIGN_LAYERS: [(&str, ForeignLayers); 2] =
     [("skip", ForeignLayers::Skip), ("copy", ForeignLayers::Copy)];
 
+/// The most targets that all mirrors may have, each with one source. A fleet of 10,000 repositories in 10 regions has a tenth.
+const MAX_TARGETS: usize = 1_000_000;
+
 const EVERY_PLATFORM: &str = "leave it out; every platform of an index is copied";
 
 /// A mirror before its places are checked and named.
@@ -113,6 +116,13 @@ impl Decoder<'_> {
         let mut reads = self.from(keys, names);
         self.pinned_without_tags(own, &reads);
         let templates = self.to(keys, names);
+        let targets: usize = templates.iter().map(Template::targets).sum();
+        self.targets = self.targets.saturating_add(targets.saturating_mul(reads.len()));
+        if self.targets > MAX_TARGETS {
+            let message = format!("the mirrors have more than {MAX_TARGETS} targets up to here");
+            self.tell(Diagnostic::new(own.span, message, "split the file into several"));
+            return None;
+        }
         for read in &mut reads {
             for template in &templates {
                 self.fill(read, template, names);

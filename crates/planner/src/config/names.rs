@@ -6,7 +6,7 @@ use oci::{Digest, Host, Reference, ReferenceError, RepositoryName, Tag};
 
 use super::connection::Connection;
 use super::diagnostic::{Diagnostic, Next, Span};
-use super::registries::Declared;
+use super::registries::{Declared, usual_port};
 use super::suggest::nearest;
 use crate::RegistryName;
 use crate::spec::{Endpoint, Registry};
@@ -97,7 +97,7 @@ impl Names {
         let host: Host = first
             .parse()
             .map_err(|error| Diagnostic::new(at, format!("`{first}` is no host"), format!("{error}")))?;
-        let endpoint = Endpoint::Host(host);
+        let endpoint = Endpoint::Host(usual_port(host, false));
         let declarations: Vec<usize> = (0..self.registries.len())
             .filter(|id| self.registries[*id].registry.endpoint == endpoint)
             .collect();
@@ -198,6 +198,17 @@ pub(crate) fn split(text: &str, at: Span) -> Result<(&str, &str), Diagnostic> {
         let what = format!("`{transport}` in a configuration");
         return Err(Diagnostic::unimplemented(at, what, *help));
     }
+    for scheme in ["https://", "http://"] {
+        if text.starts_with(scheme) {
+            let help = format!("leave `{scheme}` out");
+            return Err(Diagnostic::new(at, "a reference has no scheme", help));
+        }
+    }
     let text = text.strip_prefix("docker://").unwrap_or(text);
-    Ok(text.split_once('/').unwrap_or((text, "")))
+    let (first, rest) = text.split_once('/').unwrap_or((text, ""));
+    if first.is_empty() {
+        let help = "start with a declared name or a host, as in hub/library/alpine";
+        return Err(Diagnostic::new(at, "a reference starts with a registry", help));
+    }
+    Ok((first, rest))
 }

@@ -119,12 +119,15 @@ impl<'a> Checker<'a> {
     fn collision(&mut self, writer: Writer<'_>, other: Writer<'_>, tag: Option<&str>) {
         let target = self.name(writer.write.registry, &writer.write.repository);
         let sources = [other, writer].map(|writer| {
-            let pinned = writer.read.pinned.as_ref().and_then(|pinned| pinned.tag.as_ref());
-            let suffix = pinned.map(|tag| format!(":{tag}")).unwrap_or_default();
-            format!(
-                "`{}{suffix}`",
-                self.name(writer.read.registry, &writer.read.repository)
-            )
+            let name = self.name(writer.read.registry, &writer.read.repository);
+            let pinned = writer.read.pinned.as_ref();
+            let tag = pinned.and_then(|pinned| pinned.tag.as_ref());
+            let digest = pinned.and_then(|pinned| pinned.digest.as_ref());
+            let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
+            let digest = digest
+                .map(|digest| format!("@{}", digest.short()))
+                .unwrap_or_default();
+            format!("`{name}{tag}{digest}`")
         });
         let place = tag.map_or_else(|| target.clone(), |tag| format!("{target}:{tag}"));
         let message = format!(

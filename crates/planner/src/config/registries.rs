@@ -180,7 +180,12 @@ impl Decoder<'_> {
                 self.tell(problem.also(host.key_span));
                 None
             }
-            (Some(_), None) => self.host(host?),
+            (Some(_), None) => {
+                let plain = fields.get("plain_http").and_then(Node::text);
+                let host = self.host(host?)?;
+                let plain_http = plain.is_some_and(|(text, _)| text == "true");
+                Some(Endpoint::Host(usual_port(host, plain_http)))
+            }
             (None, Some(_)) => {
                 self.no_host(fields);
                 self.layout(layout?)
@@ -188,10 +193,10 @@ impl Decoder<'_> {
         }
     }
 
-    fn host(&mut self, text: &Text) -> Option<Endpoint> {
+    fn host(&mut self, text: &Text) -> Option<Host> {
         let value = text.value.as_deref()?;
         match value.parse::<Host>() {
-            Ok(host) => Some(Endpoint::Host(host)),
+            Ok(host) => Some(host),
             Err(_) if value.contains('@') => {
                 let help = "say who signs in under `auth`";
                 self.tell(Diagnostic::new(
@@ -318,6 +323,15 @@ impl Decoder<'_> {
             }
         }
         texts.into()
+    }
+}
+
+/// Gives one registry one spelling: without the port that its scheme means anyway.
+pub(crate) fn usual_port(host: Host, plain_http: bool) -> Host {
+    let usual = if plain_http { 80 } else { 443 };
+    match host.port() == Some(usual) && !host.is_loopback() {
+        true => host.name().parse().unwrap_or(host),
+        false => host,
     }
 }
 

@@ -86,7 +86,7 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionProblem {
     /// A listed tag does not exist.
-    #[error("the listed tag {0} does not exist")]
+    #[error("the tag {0} does not exist")]
     Missing(Tag),
     /// Fewer tags than `at_least`.
     #[error("{found} of {available} tags match, at least {at_least} must")]

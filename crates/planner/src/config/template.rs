@@ -67,6 +67,11 @@ impl Template {
         })
     }
 
+    /// Returns how many places one source is written to.
+    pub(crate) fn targets(&self) -> usize {
+        self.members.len()
+    }
+
     pub(crate) fn fill(&self, filling: Filling<'_>, names: &Names) -> Result<Vec<Write>, Diagnostic> {
         self.fits(filling.pinned)?;
         let path = fill(&self.path, filling).map_err(|problem| problem.at(self.at))?;

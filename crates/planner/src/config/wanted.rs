@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use oci::Digest;
 use serde::Serialize;
 
+use super::expand::{Environment, expand};
 use super::tags::{Conditions, TagSet};
 use crate::RegistryName;
 use crate::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Referrers, Registry};
@@ -46,19 +47,26 @@ struct WantedSource<'a> {
 ///
 /// # Panics
 /// Never: maps with text keys are JSON.
-pub(crate) fn digest(registries: &BTreeMap<RegistryName, Registry>, mirrors: &[Mirror]) -> Digest {
+pub(crate) fn digest(
+    registries: &BTreeMap<RegistryName, Registry>,
+    mirrors: &[Mirror],
+    environment: Environment<'_>,
+) -> Digest {
     let wanted = Wanted {
         registries: registries
             .iter()
-            .map(|(name, registry)| (name, wanted_registry(registry)))
+            .map(|(name, registry)| (name, wanted_registry(registry, environment)))
             .collect(),
         mirrors: mirrors.iter().map(wanted_mirror).collect(),
     };
     Digest::sha256(&serde_json::to_vec(&wanted).expect("maps with text keys are JSON"))
 }
 
-fn wanted_registry(registry: &Registry) -> WantedRegistry<'_> {
-    let create_repositories = registry.connection.create_repositories.as_ref().map(canonical);
+fn wanted_registry<'a>(registry: &'a Registry, environment: Environment<'_>) -> WantedRegistry<'a> {
+    // As with the endpoint, what counts is the value and not the variable that brings it.
+    let expand = |text: &str| expand(text, environment).unwrap_or_else(|_| text.to_owned());
+    let settings = registry.connection.create_repositories.as_ref();
+    let create_repositories = settings.map(|settings| canonical(settings, &expand));
     WantedRegistry {
         endpoint: &registry.endpoint,
         create_repositories,
@@ -89,19 +97,21 @@ fn wanted_mirror(mirror: &Mirror) -> WantedMirror<'_> {
 }
 
 /// Writes a value with sorted keys, whatever order the map in memory keeps.
-fn canonical(value: &serde_json::Value) -> String {
+fn canonical(value: &serde_json::Value, expand: &dyn Fn(&str) -> String) -> String {
     match value {
         serde_json::Value::Object(entries) => {
             let sorted: BTreeMap<&String, String> = entries
                 .iter()
-                .map(|(key, value)| (key, canonical(value)))
+                .map(|(key, value)| (key, canonical(value, expand)))
                 .collect();
             let entries = sorted.iter().map(|(key, value)| format!("{key:?}:{value}"));
             format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
         }
         serde_json::Value::Array(items) => {
-            format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(","))
+            let items = items.iter().map(|item| canonical(item, expand));
+            format!("[{}]", items.collect::<Vec<_>>().join(","))
         }
+        serde_json::Value::String(text) => serde_json::Value::String(expand(text)).to_string(),
         scalar => scalar.to_string(),
     }
 }
