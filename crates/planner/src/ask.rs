@@ -33,6 +33,8 @@ pub(crate) struct Ask<'a> {
     capabilities: &'a BTreeMap<RegistryName, Capabilities>,
     manifests: HashMap<&'a Digest, &'a Manifest>,
     referrers_api: BTreeMap<&'a RegistryName, bool>,
+    /// Registries that failed to say whether they have the referrers API: asking one at a time finds out nothing.
+    silent: BTreeSet<&'a RegistryName>,
     questions: BTreeSet<Question>,
     probing: BTreeSet<RegistryName>,
 }
@@ -41,6 +43,7 @@ impl<'a> Ask<'a> {
     pub(crate) fn new(survey: &'a Survey, capabilities: &'a BTreeMap<RegistryName, Capabilities>) -> Self {
         let mut manifests = HashMap::new();
         let mut referrers_api = BTreeMap::new();
+        let mut silent = BTreeSet::new();
         for (question, answer) in survey.iter() {
             match answer {
                 Ok(Answer::Get(Some(manifest))) => {
@@ -48,6 +51,9 @@ impl<'a> Ask<'a> {
                 }
                 Ok(Answer::Referrers(list)) => {
                     *referrers_api.entry(&question.place().registry).or_insert(false) |= list.is_some();
+                }
+                Err(_) if matches!(question, Question::Referrers(..)) => {
+                    silent.insert(&question.place().registry);
                 }
                 _ => {}
             }
@@ -57,6 +63,7 @@ impl<'a> Ask<'a> {
             capabilities,
             manifests,
             referrers_api,
+            silent,
             questions: BTreeSet::new(),
             probing: BTreeSet::new(),
         }
@@ -161,7 +168,9 @@ impl<'a> Ask<'a> {
             Some(true) => {}
             None => {
                 let question = Question::Referrers(place.clone(), subject.clone());
-                if self.survey.answer(&question) == Known::Unasked && !self.probing.insert(registry.clone()) {
+                let probes =
+                    self.survey.answer(&question) == Known::Unasked && !self.silent.contains(registry);
+                if probes && !self.probing.insert(registry.clone()) {
                     return Err(Gap::Pending);
                 }
             }

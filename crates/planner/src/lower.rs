@@ -67,7 +67,31 @@ fn waited(wanted: &Wanted<'_>, seeds: &Seeds) -> BTreeSet<(Digest, Place)> {
     for ((place, _), merge) in &wanted.merges {
         waited.extend(merge.entries.keys().map(|digest| (digest.clone(), place.clone())));
     }
+    waited.extend(attached_and_selected(wanted));
     waited
+}
+
+/// What is attached to one selected tag and selected by another: neither tag may stand without it.
+fn attached_and_selected(wanted: &Wanted<'_>) -> BTreeSet<(Digest, Place)> {
+    let selected = || {
+        wanted
+            .tags
+            .iter()
+            .filter(|(_, want)| want.role == TagRole::Selected)
+    };
+    let tagged: BTreeSet<(&Digest, &Place)> = selected()
+        .map(|((place, _), want)| (&want.digest, place))
+        .collect();
+    let attached = selected().flat_map(|((place, _), want)| {
+        want.waits.iter().filter_map(move |wait| match wait {
+            Wait::Manifest(digest) => Some((digest, place)),
+            Wait::Tag(_) | Wait::Merge(_) => None,
+        })
+    });
+    attached
+        .filter(|key| tagged.contains(key))
+        .map(|(digest, place)| (digest.clone(), place.clone()))
+        .collect()
 }
 
 fn blob_sources<'w>(wanted: &'w Wanted<'_>) -> HashMap<&'w Digest, &'w Place> {

@@ -17,6 +17,7 @@ use crate::{Creation, Place, Problem, ProblemKind, Side, Spec};
 /// Walks all roots and gathers what is wanted; what is not known yet becomes questions of `ask`.
 pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
     let mut walk = Walk {
+        spec,
         ask,
         wanted: Wanted::default(),
         blocked: Blocked::default(),
@@ -36,6 +37,7 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
 }
 
 struct Walk<'a, 'w> {
+    spec: &'a Spec,
     ask: &'w mut Ask<'a>,
     wanted: Wanted<'a>,
     blocked: Blocked,
@@ -105,7 +107,9 @@ impl<'a> Walk<'a, '_> {
 
     /// Notes an absent repository; one that nobody may make blocks what goes there.
     fn may_appear(&mut self, target: &Target, tags: usize) -> bool {
-        if self.ask.capabilities(&target.place.registry).creation == Creation::Never {
+        let registry = self.spec.registries.get(&target.place.registry);
+        let forbidden = registry.is_some_and(|registry| registry.connection.never_creates());
+        if forbidden || self.ask.capabilities(&target.place.registry).creation == Creation::Never {
             let error = "the repository does not exist and is not to be created".to_owned();
             let hint = "create it, or let create_repositories do so".to_owned();
             let problem = problem(&target.place, Side::Target, ProblemKind::NotFound, error);

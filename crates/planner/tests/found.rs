@@ -4,7 +4,7 @@ use oci::{AttachmentTag, Digest, MediaType};
 use planner::spec::{Check, Mirror, Pinned, Target};
 use planner::{Creation, MountRule, OpKind, Plan, Spec};
 use testkit::image::{Content, Family};
-use testkit::world::{Applied, Depth, Options, World, mirror, place, tag};
+use testkit::world::{Applied, Depth, Options, ReferrersApi, World, mirror, place, tag};
 use transship_planner as planner;
 
 fn world(target: &Options) -> World {
@@ -252,4 +252,107 @@ fn what_goes_to_several_new_repositories_is_read_once() {
         applied.reads
     );
     assert_eq!(applied.sent.len(), 4);
+}
+
+/// What is attached to one selected tag and selected by another is put by digest, and both tags wait for it.
+#[test]
+fn a_tag_waits_for_its_attachment_though_another_tag_names_that() {
+    let api = Options {
+        referrers: ReferrersApi::Present,
+        ..Options::default()
+    };
+    let world = World::new().registry("hub", api.clone()).registry("site", api);
+    let mut world = world.holds("hub/app", |content| {
+        let app = image(content, &[1]);
+        let sbom = content.sbom(&app);
+        content.tag("v1", &app);
+        content.tag("sbom", &sbom);
+    });
+    let spec = world.spec(vec![mirror("hub/app", &["site/app"])]);
+    let plan = world.plan(&spec);
+    let sbom = world.at(&place("hub/app")).expect("it was added").tags[&tag("sbom")].clone();
+    let puts = |op: &&planner::Op| op.kind == OpKind::PutManifest && op.digest.as_ref() == Some(&sbom);
+    let put = plan
+        .ops
+        .iter()
+        .find(puts)
+        .expect("the attachment is put by digest");
+    let v1 = plan
+        .ops
+        .iter()
+        .find(|op| op.tag == Some(tag("v1")))
+        .expect("v1 is put");
+    assert!(v1.after.contains(&put.id), "{v1:?}");
+    apply(&mut world, &plan);
+    nothing_is_left(&world, &spec);
+}
+
+/// `create_repositories: false` holds wherever the first push would create.
+#[test]
+fn nothing_goes_to_a_repository_that_may_not_come_to_be() {
+    let world = world(&Options::default()).holds("hub/app", |content| {
+        let app = image(content, &[1]);
+        content.tag("v1", &app);
+    });
+    let mut spec = world.spec(vec![mirror("hub/app", &["site/app"])]);
+    let site = spec
+        .registries
+        .get_mut(&place("site/app").registry)
+        .expect("it is used");
+    site.connection.create_repositories = Some(false.into());
+    let plan = world.plan(&spec);
+    assert_eq!(plan.ops, []);
+    assert_eq!(plan.blocked.len(), 1);
+    assert_eq!(plan.blocked[0].repository, Some(place("site/app").repository));
+}
+
+/// A registry that fails to answer for referrers is not asked for one subject a round.
+#[test]
+fn referrers_that_nobody_may_list_are_asked_for_at_once() {
+    let world = world(&Options::default()).holds("hub/app", |content| {
+        for version in 1..=9 {
+            let app = image(content, &[version]);
+            content.tag(&format!("v{version}"), &app);
+        }
+    });
+    let spec = world.spec(vec![mirror("hub/app", &["site/app"])]);
+    let capabilities = world
+        .capabilities()
+        .into_keys()
+        .map(|name| (name, planner::Capabilities::default()))
+        .collect();
+    let mut survey = planner::Survey::default();
+    let mut rounds = 0;
+    loop {
+        let questions = planner::questions(&spec, &capabilities, &survey);
+        if questions.is_empty() {
+            break;
+        }
+        rounds += 1;
+        for question in questions {
+            let answer = match &question {
+                planner::Question::Referrers(place, _) => Err(denied(place)),
+                _ => world.answer(&question),
+            };
+            survey.record(question, answer);
+        }
+    }
+    assert!(rounds < 8, "{rounds} rounds");
+    assert_eq!(
+        planner::plan(&spec, &capabilities, &survey).summary.tags.blocked,
+        9
+    );
+}
+
+fn denied(place: &planner::Place) -> planner::Problem {
+    planner::Problem {
+        registry: place.registry.clone(),
+        repository: Some(place.repository.clone()),
+        tag: None,
+        side: planner::Side::Source,
+        kind: planner::ProblemKind::Permission,
+        error: "403 Forbidden".to_owned(),
+        hint: None,
+        tags: 0,
+    }
 }

@@ -198,7 +198,10 @@ mod tests {
         ];
         assert_eq!(texts.map(steady), cut);
         let throttled = |text: &str| Fault::target(&place(), &Error::new(ErrorKind::RateLimit, text));
-        let (one, two) = (throttled("429 (after 5 tries in 3.2 s)"), throttled("429 (after 6 tries in 9.9 s)"));
+        let (one, two) = (
+            throttled("429 (after 5 tries in 3.2 s)"),
+            throttled("429 (after 6 tries in 9.9 s)"),
+        );
         assert_eq!(one.fact, two.fact);
         assert_ne!(one.error, two.error, "the report tells the whole story");
     }

@@ -354,7 +354,10 @@ async fn ops_that_wait_for_each_other_are_no_success() {
     plan.ops[1].after.push(tag);
     let report = run(&plan, &[&src, &x]).await;
     assert_eq!((report.exit_code, report.outcome), (1, RunOutcome::Partial));
-    assert_eq!((report.ops.done, report.ops.skipped, report.tags.failed), (1, 2, 1));
+    assert_eq!(
+        (report.ops.done, report.ops.skipped, report.tags.failed),
+        (1, 2, 1)
+    );
     let failure = &report.failures[0];
     assert_eq!((report.failures.len(), failure.affected), (1, 2));
     assert_eq!(failure.error, "op app-layer waits for what never ends");

@@ -254,10 +254,16 @@ async fn a_stop_after_the_last_op_changes_nothing() {
 /// Two hundred images of two blobs, each with a place at three targets.
 #[tokio::test(start_paused = true)]
 async fn many_small_blobs_wait_for_nobody() {
-    let images: Vec<Image> = (0..200).map(|index| Image::new(format!("layer {index}"))).collect();
+    let images: Vec<Image> = (0..200)
+        .map(|index| Image::new(format!("layer {index}")))
+        .collect();
     let (src, x, y, z) = (Fake::new("src"), Fake::new("x"), Fake::new("y"), Fake::new("z"));
     let to = ["x/app", "y/app", "z/app"];
-    let mut ops = vec![op("config", OpKind::UploadBlob, &to).of(&Digest::sha256(&images[0].blobs[0])).from("src/app")];
+    let mut ops = vec![
+        op("config", OpKind::UploadBlob, &to)
+            .of(&Digest::sha256(&images[0].blobs[0]))
+            .from("src/app"),
+    ];
     for (index, image) in images.iter().enumerate() {
         src.hold("app", &format!("v{index}"), image);
         let name = format!("image{index}");
@@ -282,7 +288,9 @@ async fn a_read_feeds_no_more_places_of_a_registry_than_may_upload_there_at_once
     let image = large();
     let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
     let to = ["x/a", "x/b", "x/c", "x/d", "x/e", "y/a", "y/b"];
-    let layer = op("layer", OpKind::UploadBlob, &to).of(&image.layer()).from("src/app");
+    let layer = op("layer", OpKind::UploadBlob, &to)
+        .of(&image.layer())
+        .from("src/app");
     let connections = connect_narrowly(&[&src, &x, &y], &[("x", 2)]);
     let (report, events) = run_over(&plan(&[&image], vec![layer]), &connections).await;
     assert_eq!((report.exit_code, report.ops.done), (0, 7));
@@ -312,10 +320,17 @@ async fn source_and_target_may_be_one_registry_that_is_asked_one_thing_at_once()
 #[tokio::test(start_paused = true)]
 async fn much_that_waits_for_a_stuck_registry_hides_nothing_from_another() {
     let images: Vec<Image> = (0..100_u8).map(|index| Image::new(vec![index; 4096])).collect();
-    let (small, src, x, y) = (Image::new("small"), Fake::new("src"), Fake::new("x"), Fake::new("y"));
+    let (small, src, x, y) = (
+        Image::new("small"),
+        Fake::new("src"),
+        Fake::new("x"),
+        Fake::new("y"),
+    );
     src.hold("app", "small", &small);
     let upload = |image: &Image, name: &str, to: &str| {
-        op(name, OpKind::UploadBlob, &[to]).of(&image.layer()).from("src/app")
+        op(name, OpKind::UploadBlob, &[to])
+            .of(&image.layer())
+            .from("src/app")
     };
     let mut ops = vec![upload(&small, "small", "y/app")];
     for (index, image) in images.iter().enumerate() {
@@ -348,7 +363,9 @@ async fn a_registry_that_was_given_up_gets_no_second_session() {
     x.trouble("CREATE", 1, Trouble::Wait(Arc::clone(&gate)));
     let ops = vec![
         op("wait", OpKind::CreateRepository, &["x/other"]),
-        op("layer", OpKind::UploadBlob, &["x/app"]).of(&image.layer()).from("src/app"),
+        op("layer", OpKind::UploadBlob, &["x/app"])
+            .of(&image.layer())
+            .from("src/app"),
         op("gone", OpKind::PutManifest, &["x/other"])
             .of(image.digest())
             .from("src/app")

@@ -94,13 +94,14 @@ impl Decoder<'_> {
     fn secret(&mut self, fields: Fields<'_>, key: &str) -> Option<SecretReference> {
         let node = fields.get(key)?;
         let help = format!("name where it stands: {key}: {{ env: NAME }} or {key}: {{ file: PATH }}");
-        // An unquoted secret may read as a map or, behind `!` or `&`, as nothing.
-        if node.map().is_none() || placeholder(node).is_some() {
-            let message = format!("`{key}` does not name where the secret stands");
-            let help = format!("{help}; a secret that was saved here is known, change it");
-            if !node.is_broken() {
-                self.tell(Diagnostic::new(node.span, message, help));
-            }
+        if node.text().is_some() || placeholder(node).is_some() {
+            let message = format!("`{key}` stands in the configuration itself");
+            let help = format!("{help}, and change the secret");
+            self.tell(Diagnostic::new(node.span, message, help));
+            return None;
+        }
+        if node.map().is_none() {
+            self.wrong_type(node, &format!("`{key}`, a map"), &help);
             return None;
         }
         let reference = self.fields(node, &format!("`{key}`"), &SECRET_KINDS)?;

@@ -39,6 +39,14 @@ pub struct Connection {
     pub create_repositories: Option<serde_json::Value>,
 }
 
+impl Connection {
+    /// Returns true where no repository may come to be: `create_repositories: false`.
+    #[must_use]
+    pub fn never_creates(&self) -> bool {
+        self.create_repositories == Some(serde_json::Value::Bool(false))
+    }
+}
+
 /// Certificates, as paths from the file they stand in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -63,6 +63,11 @@ impl Decoder<'_> {
         self.problems.push(problem);
     }
 
+    /// Keeps what was read, or tells why it was not.
+    pub(crate) fn told<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|problem| self.tell(problem)).ok()
+    }
+
     pub(crate) fn wrong_type(&mut self, node: &Node, expected: &str, help: &str) {
         if node.is_broken() {
             return;

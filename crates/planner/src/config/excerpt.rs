@@ -10,6 +10,9 @@ use super::node::Node;
 /// The longest line that is shown whole, in characters.
 const MAX_WIDTH: usize = 160;
 
+/// How much of a line is looked at on either side of a caret, in characters: enough to fill the width.
+const CONTEXT: usize = 2 * MAX_WIDTH;
+
 /// The lines of a configuration and what of them is hidden.
 #[derive(Clone)]
 pub(crate) struct Excerpt {
@@ -56,10 +59,11 @@ impl Excerpt {
     }
 
     pub(crate) fn show(&self, span: Span) -> Shown {
-        let (text, columns) = self.masked(span.line);
+        let from = span.column.saturating_sub(CONTEXT);
+        let (text, columns) = self.masked(span.line, from..from + 2 * CONTEXT + span.length);
         let end_of_line = text.len() + 1;
         let shown = |column: usize| {
-            let shown = columns.get(column.saturating_sub(1));
+            let shown = columns.get(column.saturating_sub(1 + from));
             shown.cloned().unwrap_or(end_of_line..end_of_line + 1)
         };
         let start = shown(span.column).start;
@@ -71,13 +75,14 @@ impl Excerpt {
         window(&text, start, length)
     }
 
-    /// Returns a line with `***` for what is hidden, and the columns that each of its characters got.
-    fn masked(&self, line: usize) -> (Vec<char>, Vec<Range<usize>>) {
+    /// Returns a part of a line with `***` for what is hidden, and the columns that each of its characters got.
+    fn masked(&self, line: usize, part: Range<usize>) -> (Vec<char>, Vec<Range<usize>>) {
         let hidden = self.masks.of(line);
         let mut text = Vec::new();
         let mut columns = Vec::new();
         let mut within = false;
-        for (index, c) in self.line(line).trim_end().chars().enumerate() {
+        let characters = self.line(line).trim_end().chars().enumerate();
+        for (index, c) in characters.skip(part.start).take(part.len()) {
             if !hidden.iter().any(|range| range.contains(&(index + 1))) {
                 within = false;
                 text.push(if c.is_control() { ' ' } else { c });

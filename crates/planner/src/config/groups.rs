@@ -71,30 +71,18 @@ impl Decoder<'_> {
                 let message = format!("`{first}` is a group, and groups hold no groups");
                 return Err(Diagnostic::new(node.span, message, "list its registries"));
             }
-            Ok((names.registry(first, node.span)?, path))
+            if path.contains([':', '@']) {
+                let message = "a group's registries have no tag and no digest";
+                let help = "write the tag in `to`, as in all/base/{name}:{tag}-copy";
+                return Err(Diagnostic::new(node.span, message, help));
+            }
+            Ok((names.registry(first, node.span)?, path.trim_end_matches('/')))
         });
-        match found {
-            Ok((_, path)) if path.contains([':', '@']) => {
-                self.tell(Diagnostic::new(
-                    node.span,
-                    "a group's registries have no tag and no digest",
-                    "write the tag in `to`, as in all/base/{name}:{tag}-copy",
-                ));
-                None
-            }
-            Ok((registry, path)) => {
-                let path = path.trim_end_matches('/');
-                let path = if path.is_empty() {
-                    String::new()
-                } else {
-                    format!("{path}/")
-                };
-                Some(Member { registry, path })
-            }
-            Err(problem) => {
-                self.tell(problem);
-                None
-            }
-        }
+        let (registry, path) = self.told(found)?;
+        let slash = if path.is_empty() { "" } else { "/" };
+        Some(Member {
+            registry,
+            path: format!("{path}{slash}"),
+        })
     }
 }

@@ -227,7 +227,7 @@ impl Under {
         let starts_known = known
             .filter(|key| !is_secret(key))
             .any(|key| word.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
-        let starts_key = !line.trim_start().starts_with(['}', ']', ',', '"', '\'']);
+        let starts_key = !line.trim_start().starts_with(['}', ']', ',', '"', '\'', ':']);
         indent <= self.indent && (starts_known || (!self.open && starts_key))
     }
 }

@@ -117,10 +117,13 @@ impl Decoder<'_> {
         self.pinned_without_tags(own, &reads);
         let templates = self.to(keys, names);
         let targets: usize = templates.iter().map(Template::targets).sum();
-        self.targets = self.targets.saturating_add(targets.saturating_mul(reads.len()));
+        let before = self.targets;
+        self.targets = before.saturating_add(targets.saturating_mul(reads.len()));
         if self.targets > MAX_TARGETS {
-            let message = format!("the mirrors have more than {MAX_TARGETS} targets up to here");
-            self.tell(Diagnostic::new(own.span, message, "split the file into several"));
+            if before <= MAX_TARGETS {
+                let message = format!("the mirrors have more than {MAX_TARGETS} targets up to here");
+                self.tell(Diagnostic::new(own.span, message, "split the file into several"));
+            }
             return None;
         }
         for read in &mut reads {
@@ -253,14 +256,11 @@ impl Decoder<'_> {
 
     fn platform(&mut self, node: &Node) -> Option<Platform> {
         let text = self.value(node, "a platform", "linux/amd64")?;
-        match text.parse() {
-            Ok(platform) => Some(platform),
-            Err(error) => {
-                let message = format!("`{text}` is no platform");
-                self.tell(Diagnostic::new(node.span, message, error.to_string()));
-                None
-            }
-        }
+        let platform = text.parse::<Platform>().map_err(|error| {
+            let message = format!("`{text}` is no platform");
+            Diagnostic::new(node.span, message, error.to_string())
+        });
+        self.told(platform)
     }
 
     fn from(&mut self, keys: Keys<'_>, names: &mut Names) -> Vec<Read> {
@@ -293,13 +293,7 @@ impl Decoder<'_> {
             return None;
         }
         let text = self.value(node, "a reference", "from: hub/library/alpine")?;
-        match read(&text, node.span, names) {
-            Ok(read) => Some(read),
-            Err(problem) => {
-                self.tell(problem);
-                None
-            }
-        }
+        self.told(read(&text, node.span, names))
     }
 
     fn pinned_without_tags(&mut self, own: Fields<'_>, reads: &[Read]) {
@@ -330,13 +324,7 @@ impl Decoder<'_> {
 
     fn target(&mut self, node: &Node, names: &mut Names) -> Option<Template> {
         let text = self.value(node, "a target", "to: ecr/base/{name}")?;
-        match Template::parse(&text, node.span, names) {
-            Ok(template) => Some(template),
-            Err(problem) => {
-                self.tell(problem);
-                None
-            }
-        }
+        self.told(Template::parse(&text, node.span, names))
     }
 
     fn fill(&mut self, read: &mut Read, template: &Template, names: &Names) {
@@ -346,10 +334,8 @@ impl Decoder<'_> {
             repository: &read.repository,
             pinned: read.pinned.as_ref(),
         };
-        match template.fill(filling, names) {
-            Ok(writes) => read.writes.extend(writes),
-            Err(problem) => self.tell(problem),
-        }
+        let writes = template.fill(filling, names);
+        read.writes.extend(self.told(writes).unwrap_or_default());
     }
 }
 
@@ -361,7 +347,7 @@ fn read(text: &str, at: Span, names: &mut Names) -> Result<Read, Diagnostic> {
     }
     let path = names.path(registry, rest).map_err(|error| {
         let help = match rest.contains(['*', '?']) {
-            true => "globs stand in { registry: NAME, repositories: [\"team/*\"] }".to_owned(),
+            true => "name each repository: from: [hub/team/app, hub/team/web]".to_owned(),
             false => error.to_string(),
         };
         Diagnostic::new(at, format!("`{text}` is no reference"), help)

@@ -28,17 +28,6 @@ pub(crate) const TLS_KEYS: [&str; 3] = ["ca", "client_cert", "client_key"];
 pub(crate) const LIMIT_KEYS: [&str; 3] = ["concurrency", "requests_per_second", "bandwidth"];
 pub(crate) const CREATE_KEYS: [&str; 3] = ["tag_mutability", "scan_on_push", "tags"];
 
-/// Keys that only make sense for a registry that is asked over HTTP.
-const HOST_ONLY: [&str; 7] = [
-    "provider",
-    "plain_http",
-    "insecure_skip_verify",
-    "tls",
-    "auth",
-    "limits",
-    "create_repositories",
-];
-
 /// A registry and where it is declared; the place is none where a reference named a host that nobody declares.
 #[derive(Clone, Debug)]
 pub(crate) struct Declared {
@@ -241,7 +230,8 @@ impl Decoder<'_> {
     }
 
     fn no_host(&mut self, fields: Fields<'_>) {
-        for entry in HOST_ONLY.iter().filter_map(|key| fields.entry(key)) {
+        let others = REGISTRY_KEYS.iter().filter(|key| **key != "layout");
+        for entry in others.filter_map(|key| fields.entry(key)) {
             let message = format!("`{}` is of no use for a layout", entry.key);
             self.tell(Diagnostic::new(entry.key_span, message, "leave it out"));
         }

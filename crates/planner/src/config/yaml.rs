@@ -9,8 +9,8 @@ use super::diagnostic::{Diagnostic, Span};
 use super::node::{End, Entry, Node, Value};
 use super::syntax::{place, syntax};
 
-/// The most nodes a document may have once its aliases are followed. A real configuration has thousands.
-const MAX_NODES: usize = 100_000;
+/// The most nodes a document may have once its aliases are followed. Ten thousand mirrors with conditions have 200,000.
+const MAX_NODES: usize = 1_000_000;
 
 /// The deepest nesting once aliases are followed. A real configuration stays below ten.
 const MAX_DEPTH: usize = 64;
@@ -70,12 +70,15 @@ struct Frame {
 
 enum Content {
     List(Vec<Rc<Node>>),
-    Map {
-        entries: Vec<Entry>,
-        places: BTreeMap<String, Span>,
-        aside: Vec<Entry>,
-        key: Option<Key>,
-    },
+    Map(OpenMap),
+}
+
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<Entry>,
+    aside: Vec<Entry>,
+    places: BTreeMap<String, Span>,
+    key: Option<Key>,
 }
 
 /// A key whose value is not read yet.
@@ -132,12 +135,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), at);
-                let content = Content::Map {
-                    entries: Vec::new(),
-                    places: BTreeMap::new(),
-                    aside: Vec::new(),
-                    key: None,
-                };
+                let content = Content::Map(OpenMap::default());
                 self.open(at, *anchor, *style, content);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(end),
@@ -211,9 +209,9 @@ impl Builder<'_> {
         let mut span = frame.span;
         let value = match frame.content {
             Content::List(items) => Value::List(items),
-            Content::Map {
+            Content::Map(OpenMap {
                 mut entries, aside, ..
-            } => {
+            }) => {
                 if let (true, Some(first)) = (frame.block, entries.first()) {
                     span = first.key_span;
                 }
@@ -264,34 +262,34 @@ impl Builder<'_> {
         self.nodes = self.nodes.max(frame.nodes);
         match &mut frame.content {
             Content::List(items) => items.push(node),
-            Content::Map {
-                entries,
-                places,
-                aside,
-                key,
-            } => match key.take() {
-                None => *key = Some(read_key(&node, self.problems)),
-                Some(key) => {
-                    let entry = Entry {
-                        key: key.text,
-                        key_span: key.span,
-                        value: node,
-                    };
-                    let first = match key.kind {
-                        KeyKind::Refused => return aside.push(entry),
-                        _ => places.get(&entry.key).copied(),
-                    };
-                    if let Some(first) = first {
-                        self.problems.push(duplicate(&entry, first));
-                        return aside.push(entry);
-                    }
-                    places.insert(entry.key.clone(), entry.key_span);
-                    match key.kind {
-                        KeyKind::Merge => aside.push(entry),
-                        _ => entries.push(entry),
-                    }
-                }
-            },
+            Content::Map(map) => map.put(node, self.problems),
+        }
+    }
+}
+
+impl OpenMap {
+    /// Takes a key, or the value of the key before.
+    fn put(&mut self, node: Rc<Node>, problems: &mut Vec<Diagnostic>) {
+        let Some(key) = self.key.take() else {
+            self.key = Some(read_key(&node, problems));
+            return;
+        };
+        let entry = Entry {
+            key: key.text,
+            key_span: key.span,
+            value: node,
+        };
+        if key.kind == KeyKind::Refused {
+            self.aside.push(entry);
+        } else if let Some(first) = self.places.get(&entry.key) {
+            problems.push(duplicate(&entry, *first));
+            self.aside.push(entry);
+        } else {
+            self.places.insert(entry.key.clone(), entry.key_span);
+            match key.kind {
+                KeyKind::Merge => self.aside.push(entry),
+                _ => self.entries.push(entry),
+            }
         }
     }
 }

@@ -62,6 +62,8 @@ fn a_duplicate_key_is_told_with_both_places() {
       |
     6 |   - from: hub/library/alpine
       |     ^^^^
+      |
+      = help: leave one out
     "#);
 }
 
@@ -81,18 +83,24 @@ fn missing_keys_point_at_the_map_that_lacks_them() {
       |
     3 |     plain_http: true
       |     ^^^^^^^^^^
+      |
+      = help: add host: HOST, or layout: PATH
 
     error: registry `site` has neither `host` nor `layout`
      --> transship.yaml:4:3
       |
     4 |   site: {}
       |   ^^^^
+      |
+      = help: add host: HOST, or layout: PATH
 
     error: this mirror has no `from`
      --> transship.yaml:6:5
       |
     6 |   - to: site/alpine
       |     ^^
+      |
+      = help: add from: REGISTRY/REPOSITORY
 
     error: this mirror has no `to`
      --> transship.yaml:7:5
@@ -100,7 +108,7 @@ fn missing_keys_point_at_the_map_that_lacks_them() {
     7 |   - { from: hub/library/alpine }
       |     ^
       |
-      = help: `defaults` may have one for all
+      = help: add one here, or one for all under `defaults`
     "#);
 }
 
@@ -125,12 +133,16 @@ fn a_file_without_mirrors_is_told() {
       |
     1 | version: 2
       | ^^^^^^^
+      |
+      = help: add mirrors: [{ from: SOURCE, to: TARGET }]
 
-    error: version 2 of the configuration is not known; there is 1
+    error: version 2 of the configuration is not known
      --> transship.yaml:1:10
       |
     1 | version: 2
       |          ^
+      |
+      = help: there is `version: 1`
     "#);
 }
 
@@ -142,12 +154,16 @@ fn bad_patterns_and_ranges_are_told_all_at_once() {
       |
     9 |       - regex: "v("
       |                ^^^^
+      |
+      = help: a backslash makes a sign plain, as in v1\.\d+ and \(
 
     error: `a[` is not a glob: unclosed character class; missing ']'
       --> transship.yaml:10:19
        |
     10 |         exclude: ["a[", ok]
        |                   ^^^^
+       |
+       = help: globs read as in 3.*, v?.1 and {a,b}-[0-9]; a backslash makes a sign plain
 
     error: `>=three` is not a range of versions: `three` is not a version, such as 1.2.3, 1.2, 1.x or 1.2.3-rc.1
       --> transship.yaml:11:17
@@ -157,7 +173,7 @@ fn bad_patterns_and_ranges_are_told_all_at_once() {
        |
        = help: ranges read as in >=3.19, <4 and ^1.2 || ~2.3 and 1.x
 
-    error: `3.*` is no tag: a tag is at most 128 letters, digits, `_`, `.` or `-`, and starts with a letter, a digit or `_`
+    error: `3.*` is no tag
       --> transship.yaml:12:16
        |
     12 |       - list: ["3.*", latest, latest]
@@ -170,18 +186,24 @@ fn bad_patterns_and_ranges_are_told_all_at_once() {
        |
     12 |       - list: ["3.*", latest, latest]
        |                               ^^^^^^
+       |
+       = help: leave one out
 
     error: expected `latest`, a whole number from 1
       --> transship.yaml:13:17
        |
     13 |       - latest: 0
        |                 ^
+       |
+       = help: write it in digits, as in latest: 1
 
     error: expected `at_least`, a whole number from 0
       --> transship.yaml:14:19
        |
     14 |         at_least: -1
        |                   ^^
+       |
+       = help: write it in digits, as in at_least: 1
 
     error: `prerelease` has no effect without `semver` or `latest`
       --> transship.yaml:15:9
@@ -337,6 +359,8 @@ fn a_repository_that_is_read_and_written_is_told() {
        |
     10 |   - from: hub/a/b
        |           ^^^^^^^
+       |
+       = help: give the target another repository or registry
     "#);
 }
 
@@ -352,6 +376,8 @@ fn a_target_that_stands_twice_is_told() {
       |
     9 |     to: [site/b, same/b]
       |          ^^^^^^
+      |
+      = help: leave one out
 
     error: the target `same/c` stands twice
       --> transship.yaml:11:9
@@ -387,7 +413,7 @@ fn a_host_with_two_declarations_is_told() {
 #[test]
 fn an_unquoted_placeholder_is_told_to_be_quoted() {
     assert_snapshot!(bad(&with("mirrors:\n  - from: hub/library/alpine\n    to: {name}\n  - from: hub/library/redis\n    to: [{name}]\n")), @r#"
-    error: expected a target such as ecr/base/{name}, found a map
+    error: expected a target, found a map
      --> transship.yaml:7:9
       |
     7 |     to: {name}
@@ -395,7 +421,7 @@ fn an_unquoted_placeholder_is_told_to_be_quoted() {
       |
       = help: YAML reads {name} as a map; quote it: "{name}"
 
-    error: expected a target such as ecr/base/{name}, found a map
+    error: expected a target, found a map
      --> transship.yaml:9:10
       |
     9 |     to: [{name}]
@@ -453,6 +479,8 @@ fn broken_templates_are_told() {
        |
     11 |       - site/x:{tag}-{name}
        |         ^^^^^^^^^^^^^^^^^^^
+       |
+       = help: write it as in ":{tag}-mirror"
 
     error: every tag of the source would become `stable`
       --> transship.yaml:12:9
@@ -468,7 +496,7 @@ fn broken_templates_are_told() {
     13 |       - site/x@sha256:abc
        |         ^^^^^^^^^^^^^^^^^
        |
-       = help: the digest follows from the source
+       = help: leave it out; the digest follows from the source
 
     error: `Big` is no repository of `site`
       --> transship.yaml:14:9
@@ -478,11 +506,13 @@ fn broken_templates_are_told() {
        |
        = help: a repository is lower-case letters, digits, `.`, `_`, `__` or `-` between them, in segments divided by `/`
 
-    error: `bad!` is no tag: a tag is at most 128 letters, digits, `_`, `.` or `-`, and starts with a letter, a digit or `_`
+    error: `bad!` is no tag
       --> transship.yaml:15:9
        |
     15 |       - site/x:bad!
        |         ^^^^^^^^^^^
+       |
+       = help: a tag is at most 128 letters, digits, `_`, `.` or `-`, and starts with a letter, a digit or `_`
     "#);
 }
 
@@ -556,6 +586,8 @@ fn wrong_types_are_told_with_what_is_expected() {
       |
     1 | version: one
       |          ^^^
+      |
+      = help: write it in digits, as in version: 1
 
     error: expected a registry, a map, found text
      --> transship.yaml:3:8
@@ -570,38 +602,50 @@ fn wrong_types_are_told_with_what_is_expected() {
       |
     5 |     host: [a]
       |           ^
+      |
+      = help: write it as in host: quay.io
 
     error: expected `plain_http`, true or false, found text in quotes
      --> transship.yaml:6:17
       |
     6 |     plain_http: "true"
       |                 ^^^^^^
+      |
+      = help: leave out the quotes
 
     error: expected `tls`, a map, found text
      --> transship.yaml:7:10
       |
     7 |     tls: ca.pem
       |          ^^^^^^
+      |
+      = help: `tls` has the keys ca, client_cert, client_key
 
     error: expected `concurrency`, a whole number from 1
      --> transship.yaml:8:28
       |
     8 |     limits: { concurrency: 0, bandwidth: 20MB }
       |                            ^
+      |
+      = help: write it in digits, as in concurrency: 1
 
-    error: a bandwidth is a number with B/s, KiB/s, MiB/s, GiB/s, kB/s, MB/s or GB/s, such as 20MiB/s
+    error: `bandwidth` is no rate
      --> transship.yaml:8:42
       |
     8 |     limits: { concurrency: 0, bandwidth: 20MB }
       |                                          ^^^^
+      |
+      = help: a bandwidth is a number with B/s, KiB/s, MiB/s, GiB/s, kB/s, MB/s or GB/s, such as 20MiB/s
 
     error: expected `scan_on_push`, true or false, found text
      --> transship.yaml:9:42
       |
     9 |     create_repositories: { scan_on_push: 1, tag_mutability: imutable }
       |                                          ^
+      |
+      = help: write scan_on_push: true or scan_on_push: false
 
-    error: expected `tag_mutability`: mutable, immutable
+    error: unknown value of `tag_mutability`
      --> transship.yaml:9:61
       |
     9 |     create_repositories: { scan_on_push: 1, tag_mutability: imutable }
@@ -612,49 +656,59 @@ fn wrong_types_are_told_with_what_is_expected() {
        |
     11 |   all: hub
        |        ^^^
+       |
+       = help: a list stands in brackets or behind dashes: all: [REGISTRY]
 
     error: expected `mirrors`, a list, found a map
       --> transship.yaml:13:3
        |
     13 |   from: hub/a
        |   ^^^^
+       |
+       = help: a list stands in brackets or behind dashes: - { from: SOURCE, to: TARGET }
     "#);
 }
 
 #[test]
 fn words_that_are_none_are_told_with_those_that_are() {
     assert_snapshot!(bad(&with("mirrors:\n  - from: hub/library/alpine\n    to: site/alpine\n    on_change: updat\n    check: everything\n    referrers: some\n    foreign_layers: 1\n    platforms: linux/amd64\n")), @r#"
-    error: expected `on_change`: update, keep, refuse
+    error: unknown value of `on_change`
      --> transship.yaml:8:16
       |
     8 |     on_change: updat
       |                ^^^^^ did you mean `update`?
 
-    error: expected `check`: tags, manifests, blobs
+    error: unknown value of `check`
      --> transship.yaml:9:12
       |
     9 |     check: everything
       |            ^^^^^^^^^^
+      |
+      = help: `check` takes tags, manifests, blobs
 
-    error: expected `referrers`: all, none
+    error: unknown value of `referrers`
       --> transship.yaml:10:16
        |
     10 |     referrers: some
        |                ^^^^
+       |
+       = help: `referrers` takes all, none
 
-    error: expected `foreign_layers`: skip, copy
+    error: unknown value of `foreign_layers`
       --> transship.yaml:11:21
        |
     11 |     foreign_layers: 1
        |                     ^
+       |
+       = help: `foreign_layers` takes skip, copy
 
-    error: expected `platforms`: all, or a list, found text
+    error: expected `platforms`, all or a list, found text
       --> transship.yaml:12:16
        |
     12 |     platforms: linux/amd64
        |                ^^^^^^^^^^^
        |
-       = help: a list stands in brackets: platforms: [linux/amd64]
+       = help: write platforms: all, or a list in brackets: platforms: [linux/amd64]
     "#);
 }
 
@@ -670,6 +724,8 @@ fn groups_and_registries_share_one_space_of_names() {
       |
     4 |   site: { host: site.example }
       |   ^^^^
+      |
+      = help: give the group another name
 
     error: `b` is a group, and groups hold no groups
      --> transship.yaml:7:7
@@ -692,12 +748,16 @@ fn groups_and_registries_share_one_space_of_names() {
       |
     7 |   a: [b, nowhere, hub/x:1]
       |                   ^^^^^^^
+      |
+      = help: write the tag in `to`, as in all/base/{name}:{tag}-copy
 
     error: group `b` is empty
      --> transship.yaml:8:3
       |
     8 |   b: []
       |   ^
+      |
+      = help: list registries, or leave the group out
 
     error: `c.d` can't name a group
      --> transship.yaml:9:3
@@ -716,6 +776,8 @@ fn groups_and_registries_share_one_space_of_names() {
        |
      7 |   a: [b, nowhere, hub/x:1]
        |   ^
+       |
+       = help: name one registry
     "#);
 }
 
@@ -755,12 +817,16 @@ fn hosts_are_checked() {
       |
     6 |   d: { host: x.example, layout: /d }
       |        ^^^^
+      |
+      = help: keep one, or declare two registries
 
     error: `plain_http` is of no use for a layout
      --> transship.yaml:7:20
       |
     7 |   e: { layout: /e, plain_http: true }
       |                    ^^^^^^^^^^
+      |
+      = help: leave it out
 
     error: the name `quay.io` reads as a host, and the registry is another
      --> transship.yaml:8:3
@@ -770,19 +836,23 @@ fn hosts_are_checked() {
       |
       = help: names without `.` and `:` can't be mistaken
 
-    error: a registry's name is letters, digits, `.`, `_`, `-` or `:`, and starts with a letter or a digit
+    error: `no name` can't name a registry
      --> transship.yaml:9:3
       |
     9 |   "no name": { host: x.example }
       |   ^^^^^^^^^
+      |
+      = help: a registry's name is letters, digits, `.`, `_`, `-` or `:`, and starts with a letter or a digit
 
-    error: expected a provider: ecr, gar, acr, generic
+    error: unknown value of `provider`
       --> transship.yaml:10:35
        |
     10 |   f: { host: x.example, provider: aws }
        |                                   ^^^
+       |
+       = help: `provider` takes ecr, gar, acr, generic
 
-    error: expected a provider: ecr, gar, acr, generic
+    error: unknown value of `provider`
       --> transship.yaml:11:35
        |
     11 |   g: { host: x.example, provider: erc }
@@ -798,6 +868,8 @@ fn ways_to_sign_in_that_contradict_are_told() {
       |
     3 |   a: { host: a.example, auth: { username: *** } }
       |                                 ^^^^^^^^
+      |
+      = help: add `password` beside it
 
     error: `token` and `helper` are two ways to sign in
      --> transship.yaml:4:33
@@ -808,6 +880,8 @@ fn ways_to_sign_in_that_contradict_are_told() {
       |
     4 |   b: { host: b.example, auth: { helper: ***, token: { env: *** } } }
       |                                              ^^^^^
+      |
+      = help: keep the one that is meant
 
     error: `role_arn` is for provider `ecr`, this registry's is `generic`
      --> transship.yaml:5:33
@@ -822,6 +896,8 @@ fn ways_to_sign_in_that_contradict_are_told() {
       |
     6 |   d: { host: d.example, auth: { username: ***, password: { env: ***, file: *** } } }
       |                                                          ^
+      |
+      = help: name where it stands: password: { env: NAME } or password: { file: PATH }
 
     error: unknown key `environment`
      --> transship.yaml:7:42
@@ -836,6 +912,8 @@ fn ways_to_sign_in_that_contradict_are_told() {
       |
     8 |   f: { host: f.example, auth: [***] }
       |                               ^
+      |
+      = help: `auth` has the keys anonymous, username, password, token, helper, docker_config, realm, endpoint, profile, role_arn, external_id, region, impersonate, key_file, tenant_id, client_id, client_secret, audience, authority
     "#);
 }
 
@@ -877,6 +955,8 @@ fn problems_of_yaml_itself_are_told() {
       |
     2 | mirrors: [
       |          ^
+      |
+      = help: look for a bracket, a quote or a comma that is missing or too many
     "#);
     assert_snapshot!(bad("version: 1\nmirrors: []\n---\nversion: 1\n"), @r#"
     error: a second document starts here
@@ -888,29 +968,37 @@ fn problems_of_yaml_itself_are_told() {
       = help: a configuration is one document; use one file for each
     "#);
     assert_snapshot!(bad("version: 1\nmirrors: *nothing\nx-tag: !secret here\nx-list: &self [*self]\n<<: 3\n[a]: b\n"), @r#"
-    error: no anchor `&nothing` stands before this alias
+    error: no anchor of this name stands before this alias
      --> transship.yaml:2:10
       |
     2 | mirrors: *nothing
       |          ^^^^^^^^
+      |
+      = help: define it above with `&`, or quote text that starts with `*`
 
-    error: the tag `!secret` is not understood
+    error: the tag of this value, `!` and a name, is not understood
      --> transship.yaml:3:16
       |
     3 | x-tag: !secret here
       |                ^^^^
+      |
+      = help: leave it out, or quote text that starts with `!`
 
     error: this alias refers to what it stands in
      --> transship.yaml:4:16
       |
     4 | x-list: &self [*self]
       |                ^^^^^
+      |
+      = help: write out what is meant
 
     error: `<<` takes a map or a list of maps, here stands text
      --> transship.yaml:5:1
       |
     5 | <<: 3
       | ^^
+      |
+      = help: write it as in <<: *name
 
     error: a key is text, here stands a list
      --> transship.yaml:6:1
@@ -930,11 +1018,13 @@ fn aliases_that_explode_are_refused() {
         text.push_str(&format!("x-{level}: &a{level} [{items}]\n"));
     }
     assert_snapshot!(bad(&text), @r#"
-    error: the document has more than 100000 values, its aliases followed
-     --> transship.yaml:6:56
+    error: the document has more than 1000000 values, its aliases followed
+     --> transship.yaml:7:56
       |
-    6 | x-4: &a4 [*a3, *a3, *a3, *a3, *a3, *a3, *a3, *a3, *a3, *a3]
-      |                                                        ^
+    7 | x-5: &***
+      |       ^^^
+      |
+      = help: split it into several files, or use fewer aliases
     "#);
     let deep = format!("version: 1\nx-deep: {}{}\n", "[".repeat(80), "]".repeat(80));
     assert_snapshot!(bad(&deep), @r#"
@@ -943,6 +1033,89 @@ fn aliases_that_explode_are_refused() {
       |
     2 | x-deep: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
       |                                                                        ^
+      |
+      = help: a configuration needs less than ten levels; is a bracket open?
+    "#);
+}
+
+#[test]
+fn sources_times_targets_are_bounded() {
+    let list = |name: &str| {
+        (0..2_000)
+            .map(|n| format!("{name}/r{n}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let text = format!(
+        "version: 1\nmirrors:\n  - from: [{}]\n    to: [{}]\n  - {{ from: quay.io/a/b, to: site.example/b }}\n",
+        list("quay.io/a"),
+        list("site.example")
+    );
+    let problems = bad(&text);
+    let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(told, ["the mirrors have more than 1000000 targets up to here"]);
+}
+
+#[test]
+fn references_that_start_with_no_registry_are_told() {
+    assert_snapshot!(bad(&with("mirrors:\n  - from: [https://quay.io/a/b, /a/b, hub, me:secret@quay.io/a/b]\n    to: site/{repository}\n    tags: []\n")), @r#"
+    error: a reference has no scheme
+     --> transship.yaml:6:12
+      |
+    6 |   - from: [https://quay.io/a/b, /a/b, hub, ***]
+      |            ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: leave `https://` out
+
+    error: a reference starts with a registry
+     --> transship.yaml:6:33
+      |
+    6 |   - from: [https://quay.io/a/b, /a/b, hub, ***]
+      |                                 ^^^^
+      |
+      = help: start with a declared name or a host, as in hub/library/alpine
+
+    error: which repository of `hub` is meant?
+     --> transship.yaml:6:39
+      |
+    6 |   - from: [https://quay.io/a/b, /a/b, hub, ***]
+      |                                       ^^^
+      |
+      = help: write it as in hub/library/alpine
+
+    error: a reference holds no user and no password
+     --> transship.yaml:6:44
+      |
+    6 |   - from: [https://quay.io/a/b, /a/b, hub, ***]
+      |                                            ^^^
+      |
+      = help: declare the registry, and say who signs in under its `auth`
+
+    error: `tags` has no conditions
+     --> transship.yaml:8:11
+      |
+    8 |     tags: []
+      |           ^
+      |
+      = help: leave `tags` out to take every tag
+    "#);
+}
+
+#[test]
+fn one_tag_with_two_digests_is_told_with_both() {
+    let (one, two) = ("a".repeat(64), "b".repeat(64));
+    assert_snapshot!(bad(&with(&format!("mirrors:\n  - from: hub/a/b@sha256:{one}\n    to: site/b:v1\n  - from: hub/a/b@sha256:{two}\n    to: site/b:v1\n"))), @r#"
+    error: two sources write into `site/b:v1`: `hub/a/b@sha256:aaaaaaaaaaaa` and `hub/a/b@sha256:bbbbbbbbbbbb`
+     --> transship.yaml:9:9
+      |
+    9 |     to: site/b:v1
+      |         ^^^^^^^^^
+     ::: transship.yaml:7:9
+      |
+    7 |     to: site/b:v1
+      |         ^^^^^^^^^
+      |
+      = help: give one of them another repository, or tags that differ by name (`list`, or a pinned `from`)
     "#);
 }
 
@@ -954,35 +1127,45 @@ fn keys_without_a_value_are_told() {
       |
     1 | version:
       |        ^
+      |
+      = help: write it in digits, as in version: 1
 
-    error: expected a reference such as hub/library/alpine, found nothing
+    error: expected a reference, found nothing
      --> transship.yaml:6:9
       |
     6 |   - from:
       |         ^
+      |
+      = help: write it as in from: hub/library/alpine
 
     error: expected a set of tag conditions, a map, found nothing
      --> transship.yaml:8:9
       |
     8 |     tags:
       |         ^
+      |
+      = help: a set of tag conditions has the keys include, exclude, regex, exclude_regex, list, digests, semver, prerelease, created_within, latest, at_least
 
     error: expected a mirror, a map, found nothing
      --> transship.yaml:9:4
       |
     9 |   -
       |    ^
+      |
+      = help: a mirror has the keys name, from, to, tags, platforms, index, referrers, on_change, check, foreign_layers
     "#);
 }
 
 #[test]
 fn columns_count_characters_not_bytes() {
     assert_snapshot!(bad("version: 1\nregistries: { \"ü\": { host: ü.example, hst: x } } # ü\r\nmirrors: []\r\n"), @r#"
-    error: a registry's name is letters, digits, `.`, `_`, `-` or `:`, and starts with a letter or a digit
+    error: `ü` can't name a registry
      --> transship.yaml:2:15
       |
     2 | registries: { "ü": { host: ü.example, hst: x } } # ü
       |               ^^^
+      |
+      = help: a registry's name is letters, digits, `.`, `_`, `-` or `:`, and starts with a letter or a digit
 
     error: `ü.example` is no host
      --> transship.yaml:2:28

@@ -334,6 +334,69 @@ fn the_digest_is_of_what_is_wanted() {
 }
 
 #[test]
+fn the_digest_is_of_values_and_not_of_the_variables_that_bring_them() {
+    let text = "version: 1\nregistries: { site: { host: \"${HOST}\", create_repositories: { tags: { team: \"${TEAM:-base}\" } } } }\nmirrors: [{ from: docker.io/a/b, to: site/b }]\n";
+    let digest = |text: &str, team: Option<&str>| {
+        let environment = |name: &str| match name {
+            "TEAM" => team.map(str::to_owned),
+            other => environment(other),
+        };
+        let input = config::Input {
+            name: "transship.yaml",
+            text,
+            environment: &environment,
+        };
+        config::parse(&input).expect("a configuration").digest
+    };
+    let written = text
+        .replace("${HOST}", "quay.io")
+        .replace("${TEAM:-base}", "base");
+    assert_eq!(digest(text, None), digest(&written, None));
+    assert_eq!(digest(text, None), digest(text, Some("base")));
+    assert_ne!(digest(text, None), digest(text, Some("other")));
+}
+
+#[test]
+fn another_format_of_the_same_file_has_the_same_digest() {
+    let text = SAMPLE.replace("-{{x}}", "");
+    let anchored = text
+        .replace("tags:\n      semver", "tags: &tags\n      semver")
+        .replace("mirrors:", "x-unused: { a: 1 }\nmirrors:");
+    let unused = text.replace("groups:", "  spare: { host: spare.example }\ngroups:");
+    let written_out = text.replace(
+        "\"everywhere/base/{name}\"",
+        "ecr/base/{name}, gar/my-project/base/base/{name}, acr/base/{name}, site/base/{name}",
+    );
+    for (name, other) in [
+        ("carriage returns", text.replace('\n', "\r\n")),
+        ("a byte order mark", format!("\u{feff}{text}")),
+        ("an anchor", anchored),
+        ("a registry that nothing uses", unused),
+        (
+            "no defaults",
+            text.replace("defaults:\n  platforms: all\n  referrers: all\n", ""),
+        ),
+        ("a group written out", written_out.replace("/{name}", "/alpine")),
+    ] {
+        assert_ne!(other, text, "{name}");
+        assert_eq!(good(&other).digest, good(&text).digest, "{name}");
+    }
+}
+
+#[test]
+fn the_port_that_a_scheme_means_anyway_makes_no_other_registry() {
+    let text = "version: 1\nregistries:\n  a: { host: \"site.example:443\" }\n  b: { host: \"far.example:80\", plain_http: true }\nmirrors:\n  - { from: site.example/x, to: far.example/x }\n  - { from: \"site.example:443/y\", to: b/y }\n";
+    assert_snapshot!(lines(&good(text)), @r#"
+    a = Host(site.example)
+    b = Host(far.example)
+    [a/x]
+    a/x -> b/x
+    [a/y]
+    a/y -> b/y
+    "#);
+}
+
+#[test]
 fn offline_a_missing_variable_is_no_error_and_others_are() {
     let text = "version: 1\nregistries:\n  site: { host: \"${SITE}\", plain_http: \"${P}\", limits: { bandwidth: \"${B}\" } }\n  other: { host: \"${OTHER}\" }\nmirrors:\n  - { from: quay.io/a/b, to: [site/b, other/b], tags: { semver: \"${RANGE}\", list: [\"${TAG}\"], regex: \"${R}\" } }\n  - { from: \"${REG}/x\", to: \"${TO}\" }\n";
     let spec = config::parse_offline(&input(text)).unwrap_or_else(|problems| panic!("{problems}"));

@@ -34,42 +34,56 @@ fn promised_keys_are_known_and_told_apart_from_errors() {
       |
     5 |   usb: { layout: /media/usb.tar }
       |                  ^^^^^^^^^^^^^^
+      |
+      = help: name a directory, without .tar
 
     error: `created_within` is not implemented yet
       --> transship.yaml:10:13
        |
     10 |     tags: { created_within: 90d }
        |             ^^^^^^^^^^^^^^
+       |
+       = help: select with `semver` and `latest` instead
 
     error: `digests` is not implemented yet
       --> transship.yaml:12:13
        |
     12 |     tags: { digests: ["sha256:x"] }
        |             ^^^^^^^
+       |
+       = help: pin the source instead: from: REPOSITORY@sha256:...
 
     error: a list of `platforms` is not implemented yet
       --> transship.yaml:14:5
        |
     14 |     platforms: [linux/amd64, linux/arm64/v8]
        |     ^^^^^^^^^
+       |
+       = help: leave it out; every platform of an index is copied
 
     error: `index: sparse` is not implemented yet
       --> transship.yaml:15:12
        |
     15 |     index: sparse
        |            ^^^^^^
+       |
+       = help: leave it out; every platform of an index is copied
 
     error: `artifact_types` is not implemented yet
       --> transship.yaml:17:18
        |
     17 |     referrers: { artifact_types: [application/spdx+json] }
        |                  ^^^^^^^^^^^^^^
+       |
+       = help: `referrers: all` takes every attachment
 
     error: finding the repositories of a registry is not implemented yet
       --> transship.yaml:18:11
        |
     18 |   - from: { registry: hub, repositories: ["team/*"] }
        |           ^
+       |
+       = help: name them: from: [hub/team/app, hub/team/web]
 
     error: `oci:` in a configuration is not implemented yet
       --> transship.yaml:19:11

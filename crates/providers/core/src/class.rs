@@ -64,9 +64,9 @@ impl Class {
             Self::Layout => (MountRule::Any, Creation::OnPush, Some(true)),
             // GitHub has no referrers API and answers 404 for it.
             Self::Github => (MountRule::Any, Creation::OnPush, Some(false)),
-            // ECR mounts what a manifest of the other repository names, and some manifests it refuses to list
-            // referrers of: that is asked.
-            Self::Ecr => (MountRule::Committed, Creation::Call, None),
+            // ECR mounts what a manifest of the other repository names. It refuses to list the referrers of some
+            // manifests; that says nothing about the others.
+            Self::Ecr => (MountRule::Committed, Creation::Call, Some(true)),
             Self::EcrPublic => (MountRule::Never, Creation::Call, Some(false)),
             Self::Google => (MountRule::Any, Creation::Call, Some(true)),
             Self::Azure => (MountRule::Any, Creation::OnPush, Some(true)),

@@ -30,13 +30,22 @@ impl GenericProvider {
     pub fn of_class(name: impl Into<String>, credentials: Arc<dyn CredentialSource>, class: Class) -> Self {
         let mut capabilities = class.capabilities();
         if capabilities.creation == Creation::Call {
-            capabilities.creation = Creation::Never;
+            capabilities.creation = without_call(class);
         }
         Self {
             name: name.into(),
             credentials,
             capabilities,
         }
+    }
+}
+
+/// What becomes of an absent repository where nobody makes the vendor's call.
+fn without_call(class: Class) -> Creation {
+    match class {
+        // The vendor's repository is the first part of the path; what is below it comes with the first push.
+        Class::Google => Creation::OnPush,
+        _ => Creation::Never,
     }
 }
 
@@ -109,6 +118,11 @@ mod tests {
         assert_eq!(of_class(Class::Ecr).capabilities().creation, Creation::Never);
     }
 
+    #[test]
+    fn a_new_image_in_a_repository_of_googles_is_not_blocked() {
+        assert_eq!(of_class(Class::Google).capabilities().creation, Creation::OnPush);
+    }
+
     #[tokio::test]
     async fn a_repository_that_the_first_push_makes_needs_no_call() {
         let repository = "base/alpine".parse().unwrap();
@@ -117,7 +131,7 @@ mod tests {
             provider.ensure_repository(&repository, None).await.unwrap(),
             Ensured::Existed
         );
-        let error = of_class(Class::Google)
+        let error = of_class(Class::Ecr)
             .ensure_repository(&repository, None)
             .await
             .unwrap_err();
