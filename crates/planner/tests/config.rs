@@ -2,6 +2,10 @@
 
 #[path = "config/broken.rs"]
 mod broken;
+#[path = "config/broken_places.rs"]
+mod broken_places;
+#[path = "config/broken_yaml.rs"]
+mod broken_yaml;
 #[path = "config/copying.rs"]
 mod copying;
 #[path = "config/hiding.rs"]
