@@ -235,7 +235,7 @@ pub(crate) struct Validate {
 /// `copy`.
 #[derive(Debug, Args)]
 pub(crate) struct Copy {
-    /// Where the artifact stands: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG
+    #[arg(help = "Where the artifact stands: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG")]
     #[arg(value_name = "SRC")]
     pub(crate) source: String,
 
@@ -320,7 +320,7 @@ pub(crate) struct Tags {
 /// `digest`.
 #[derive(Debug, Args)]
 pub(crate) struct Digest {
-    /// What to look up: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG
+    #[arg(help = "What to look up: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG")]
     #[arg(value_name = "REF")]
     pub(crate) reference: String,
 

@@ -132,9 +132,11 @@ pub(crate) struct Reply {
 
 /// How often a call was sent, and for how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Effort {
-    pub(crate) tries: u32,
-    pub(crate) elapsed: Duration,
+pub struct Effort {
+    /// How often.
+    pub tries: u32,
+    /// For how long in all.
+    pub elapsed: Duration,
 }
 
 impl fmt::Display for Effort {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::call::Reply;
+use crate::call::{Effort, Reply};
 use crate::refusal::Refusal;
 
 /// What sort of error it is.
@@ -40,6 +40,7 @@ pub struct Error {
     hint: Option<String>,
     status: Option<StatusCode>,
     code: Option<String>,
+    effort: Effort,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -52,8 +53,16 @@ impl Error {
             hint: None,
             status: None,
             code: None,
+            effort: Effort::default(),
             source: None,
         }
+    }
+
+    /// Adds how often it was tried, and for how long.
+    #[must_use]
+    pub fn after(mut self, effort: Effort) -> Self {
+        self.effort = effort;
+        self
     }
 
     /// Adds what to do next, unless something is said already.
@@ -93,18 +102,21 @@ impl Error {
     pub(crate) async fn from_reply(action: &str, reply: Reply) -> Self {
         let effort = reply.effort;
         let refusal = Refusal::read(reply).await;
-        let mut message = format!("{action}: {refusal}");
-        if effort.tries > 1 {
-            message.push_str(&format!(" (after {effort})"));
-        }
         Self {
             kind: refusal.kind(),
-            message,
+            message: format!("{action}: {refusal}"),
             hint: refusal.hint().map(str::to_owned),
             status: Some(refusal.status),
             code: refusal.code,
+            effort,
             source: None,
         }
+    }
+
+    /// Returns what went wrong, without how often it was tried and how long that took: the same each time.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// Returns what sort of error it is.
@@ -140,7 +152,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        if self.effort.tries > 1 {
+            write!(f, " (after {})", self.effort)?;
+        }
+        Ok(())
     }
 }
 

@@ -35,6 +35,7 @@ mod traffic;
 mod transport;
 mod verified;
 
+pub use call::Effort;
 pub use client::Client;
 pub use error::{Error, ErrorKind};
 pub use http::{HttpTransport, TlsSettings};

@@ -150,8 +150,8 @@ impl TransportError {
 
     /// Makes the error of a whole call. A body that failed by itself stays its own error.
     pub(crate) fn into_error(self, what: &str, effort: Effort) -> Error {
-        let message = format!("{what}: {} ({effort})", self.message);
-        let error = Error::new(meaning(self.kind), message);
+        let message = format!("{what}: {}", self.message);
+        let error = Error::new(meaning(self.kind), message).after(effort);
         let error = match self.hint {
             Some(hint) => error.with_hint(hint),
             None => error,

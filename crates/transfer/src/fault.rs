@@ -1,5 +1,6 @@
 //! What failed, where and on which side.
 
+use std::error::Error as _;
 use std::fmt::Write as _;
 
 use oci::Tag;
@@ -15,6 +16,8 @@ pub(crate) struct Fault {
     pub(crate) kind: ProblemKind,
     /// The whole story.
     pub(crate) error: Box<str>,
+    /// The story without what differs from one time to the next: how often it was tried, and how long that took.
+    pub(crate) plain: Box<str>,
     /// Its last word: what two failures with one cause have in common.
     pub(crate) fact: Box<str>,
     pub(crate) hint: Option<Box<str>>,
@@ -39,6 +42,7 @@ impl Fault {
             tag: None,
             kind,
             fact: error.clone(),
+            plain: error.clone(),
             error,
             hint: None,
             contact: Contact::Made,
@@ -58,9 +62,10 @@ impl Fault {
     pub(crate) fn of(side: Side, place: &Place, error: &Error) -> Self {
         Self {
             hint: error.hint().map(Into::into),
-            fact: steady(&last_word(error)).into(),
+            fact: last_word(error).into(),
+            plain: story(error, error.message().to_owned()).into(),
             contact: contact(error),
-            ..Self::new(side, place, kind(error.kind()), story(error))
+            ..Self::new(side, place, kind(error.kind()), story(error, error.to_string()))
         }
     }
 
@@ -104,39 +109,13 @@ fn chain(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'stati
     std::iter::successors(Some(first), |error| (*error).source())
 }
 
-fn story(error: &Error) -> String {
-    let mut text = error.to_string();
+/// Puts what caused an error behind what is said of it.
+fn story(error: &Error, mut text: String) -> String {
     for source in chain(error).skip(1) {
         // Writing to a String never fails.
         let _ = write!(text, ": {source}");
     }
     text
-}
-
-/// Returns a text without what differs from one time to the next: how often something was tried and how long that took,
-/// `(5 tries in 3.2 s)`. Plans are the same for the same registries, and one cause is one cause however often it was met.
-pub(crate) fn steady(text: &str) -> String {
-    let mut parts = text.split(" (");
-    let mut steady = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(')') {
-            Some((note, rest)) if is_effort(note) => steady.push_str(rest),
-            _ => {
-                steady.push_str(" (");
-                steady.push_str(part);
-            }
-        }
-    }
-    steady
-}
-
-fn is_effort(note: &str) -> bool {
-    let note = note.strip_prefix("after ").unwrap_or(note);
-    let words: Vec<&str> = note.split(' ').collect();
-    let [tries, "try" | "tries", "in", seconds, "s"] = words[..] else {
-        return false;
-    };
-    tries.parse::<u32>().is_ok() && seconds.parse::<f64>().is_ok()
 }
 
 /// What goes wrong inside a registry goes wrong for one reason, whatever it was asked: the status is the fact.
@@ -146,7 +125,8 @@ fn last_word(error: &Error) -> String {
     }
     chain(error)
         .last()
-        .map_or_else(|| error.to_string(), ToString::to_string)
+        .filter(|_| error.source().is_some())
+        .map_or_else(|| error.message().to_owned(), ToString::to_string)
 }
 
 /// A registry that refuses connections, is not found or is not whom it should be does so for every request.
@@ -163,6 +143,10 @@ fn contact(error: &Error) -> Contact {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use registry::Effort;
+
     use super::*;
 
     fn place() -> Place {
@@ -186,23 +170,14 @@ mod tests {
 
     #[test]
     fn how_often_and_how_long_is_no_part_of_what_went_wrong() {
-        let texts = [
-            "list tags of site/a: 429 Too Many Requests (after 5 tries in 3.2 s)",
-            "GET http://site/v2/ (x): timed out (1 try in 30.0 s): no answer",
-            "nothing (to cut) in here (5 of 6",
-        ];
-        let cut = [
-            "list tags of site/a: 429 Too Many Requests",
-            "GET http://site/v2/ (x): timed out: no answer",
-            "nothing (to cut) in here (5 of 6",
-        ];
-        assert_eq!(texts.map(steady), cut);
-        let throttled = |text: &str| Fault::target(&place(), &Error::new(ErrorKind::RateLimit, text));
-        let (one, two) = (
-            throttled("429 (after 5 tries in 3.2 s)"),
-            throttled("429 (after 6 tries in 9.9 s)"),
-        );
-        assert_eq!(one.fact, two.fact);
+        let throttled = |tries, seconds| {
+            let elapsed = Duration::from_secs(seconds);
+            let error = Error::new(ErrorKind::RateLimit, "429").after(Effort { tries, elapsed });
+            Fault::target(&place(), &error)
+        };
+        let (one, two) = (throttled(5, 3), throttled(6, 9));
+        assert_eq!((&*one.fact, &*one.plain), ("429", "429"));
+        assert_eq!((&*two.fact, &*two.plain), ("429", "429"));
         assert_ne!(one.error, two.error, "the report tells the whole story");
     }
 

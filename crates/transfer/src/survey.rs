@@ -12,7 +12,7 @@ use planner::{
 };
 use registry::{ReadRepository, Referrers};
 
-use crate::fault::{Contact, Fault, steady};
+use crate::fault::{Contact, Fault};
 use crate::ledger::STRIKES;
 use crate::{Event, Events, Reader};
 
@@ -160,7 +160,7 @@ impl Inquiry<'_> {
             tag: tag(question).cloned(),
             side: self.sides.of_place(place),
             kind: fault.kind,
-            error: steady(&fault.error),
+            error: fault.plain.to_string(),
             hint: fault.hint.as_deref().map(ToOwned::to_owned),
             tags: 0,
         }

@@ -199,7 +199,10 @@ async fn an_unknown_authority_is_refused_at_once_with_both_ways_out() {
     let error = server.refused(&TlsSettings::default()).await;
     let text = error.to_string();
     assert!(text.contains(&server.address.to_string()), "{text}");
-    assert!(text.contains("authority that is not trusted (1 try"), "{text}");
+    assert!(
+        text.ends_with("authority that is not trusted"),
+        "tried once: {text}"
+    );
     assert!(hint(&error).contains("tls: { ca: FILE }"), "{error:?}");
     assert!(hint(&error).contains("insecure_skip_verify: true"), "{error:?}");
 }
