@@ -182,7 +182,7 @@ impl Transport for HttpTransport {
         let builder = client.request(request.method.clone(), request.url);
         let response = match request.body {
             RequestBody::Stream { length, body } => {
-                let progress = Progress::new(body);
+                let progress = Progress::new(body, length);
                 let outgoing = Outgoing::new(length, Arc::clone(&progress));
                 let builder = builder
                     .headers(sized(request.headers, length))

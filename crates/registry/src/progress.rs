@@ -15,8 +15,12 @@ use crate::{ByteStream, Error, ErrorKind, TransportError, TransportErrorKind};
 /// Either side may pause this long.
 pub(crate) const STALL: Duration = Duration::from_secs(30);
 
-/// A registry may take this long to store a blob after its last byte.
-pub(crate) const COMMIT: Duration = Duration::from_secs(300);
+/// A registry may take this long to store a blob after its last byte, and a second more for each [`COMMITTED`] bytes: some
+/// hash or move the whole blob then.
+pub(crate) const COMMIT: Duration = Duration::from_secs(60);
+
+/// The slowest store, in bytes a second, that a registry may have.
+const COMMITTED: u64 = 16 << 20;
 
 /// A body that is read comes at least this fast, counted over the time spent waiting for it: bytes, and in how long.
 const SLOWEST: (u64, Duration) = (64 << 10, Duration::from_secs(120));
@@ -36,14 +40,17 @@ enum Stage {
 pub(crate) struct Progress {
     body: Mutex<Option<ByteStream>>,
     stage: Mutex<Stage>,
+    commit: Duration,
     failure: Mutex<Option<Error>>,
 }
 
 impl Progress {
-    pub(crate) fn new(body: ByteStream) -> Arc<Self> {
+    /// Watches a body of `length` bytes.
+    pub(crate) fn new(body: ByteStream, length: u64) -> Arc<Self> {
         Arc::new(Self {
             body: Mutex::new(Some(body)),
             stage: Mutex::new(Stage::Peer(Instant::now())),
+            commit: COMMIT + Duration::from_secs(length / COMMITTED),
             failure: Mutex::new(None),
         })
     }
@@ -56,10 +63,10 @@ impl Progress {
             let deadline = match stage {
                 Stage::Source => now + STALL,
                 Stage::Peer(since) => since + STALL,
-                Stage::Response(since) => since + COMMIT,
+                Stage::Response(since) => since + self.commit,
             };
             if deadline <= now {
-                return stall(stage);
+                return self.stall(stage);
             }
             sleep_until(deadline).await;
         }
@@ -87,6 +94,14 @@ impl Progress {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    fn stall(&self, stage: Stage) -> TransportError {
+        let message = match stage {
+            Stage::Response(_) => format!("no answer for {} s after the last byte", self.commit.as_secs()),
+            Stage::Source | Stage::Peer(_) => format!("accepted no byte for {} s", STALL.as_secs()),
+        };
+        TransportError::new(TransportErrorKind::Stalled, message)
+    }
+
     fn enter(&self, stage: Stage) {
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = stage;
     }
@@ -94,14 +109,6 @@ impl Progress {
     fn fail(&self, error: Error) {
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
-}
-
-fn stall(stage: Stage) -> TransportError {
-    let message = match stage {
-        Stage::Response(_) => format!("no answer for {} s after the last byte", COMMIT.as_secs()),
-        Stage::Source | Stage::Peer(_) => format!("accepted no byte for {} s", STALL.as_secs()),
-    };
-    TransportError::new(TransportErrorKind::Stalled, message)
 }
 
 /// A body on its way out: exactly as long as announced, and watched.
@@ -256,7 +263,7 @@ mod tests {
     }
 
     async fn sent(length: u64, chunks: Vec<Result<Bytes, Error>>) -> (usize, Option<Error>) {
-        let progress = Progress::new(stream::iter(chunks).boxed());
+        let progress = Progress::new(stream::iter(chunks).boxed(), length);
         let mut body = Outgoing::new(length, Arc::clone(&progress));
         let mut bytes = 0;
         while let Some(Ok(chunk)) = body.next().await {
@@ -288,15 +295,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_stalls_after_thirty_seconds() {
-        let (progress, start) = (Progress::new(stream::pending().boxed()), Instant::now());
+        let (progress, start) = (Progress::new(stream::pending().boxed(), 2), Instant::now());
         let error = progress.stalled().await;
         assert_eq!(error.to_string(), "accepted no byte for 30 s");
         assert_eq!(start.elapsed(), STALL);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_has_five_minutes_after_the_last_byte() {
-        let (progress, start) = (Progress::new(stream::iter([chunk(2)]).boxed()), Instant::now());
+    async fn a_peer_has_a_minute_after_the_last_byte_of_a_small_body() {
+        let (progress, start) = (Progress::new(stream::iter([chunk(2)]).boxed(), 2), Instant::now());
         let mut body = Outgoing::new(2, Arc::clone(&progress));
         assert!(body.next().await.is_some());
         assert!(body.next().await.is_none());
@@ -304,9 +311,15 @@ mod tests {
         assert_eq!(start.elapsed(), COMMIT);
     }
 
+    #[test]
+    fn a_large_body_is_given_longer() {
+        let progress = Progress::new(stream::pending().boxed(), 10 << 30);
+        assert_eq!(progress.commit, COMMIT + Duration::from_secs(640));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_slow_source_is_not_the_fault_of_the_peer() {
-        let progress = Progress::new(stream::pending().boxed());
+        let progress = Progress::new(stream::pending().boxed(), 2);
         let mut body = Outgoing::new(2, Arc::clone(&progress));
         assert!(timeout(STALL, body.next()).await.is_err());
         let watched = timeout(STALL * 100, progress.stalled()).await;
