@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use oci::{AttachmentTag, Descriptor};
 use planner::{Op, OpKind, Plan, ProblemKind, Side};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ use crate::landing::{Landing, Opening};
 use crate::ledger::{CauseId, Ledger, Loss};
 use crate::node::{Node, NodeId, Outcome, Stage};
 use crate::reads::{Gather, PendingReads, Read, ReadId};
-use crate::upload::Sent;
+use crate::upload::{Milestone, Sent};
 use crate::{
     Change, Connections, Event, Events, ExecuteOptions, OpTally, Report, Stop, StopReason, TagTally,
 };
@@ -43,6 +44,10 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) pending_reads: PendingReads,
     pub(crate) next_id: u64,
     pub(crate) running_reads: usize,
+    /// Registries that hold a read back long after its other places have the blob: they get reads of their own.
+    pub(crate) lagging: BTreeSet<usize>,
+    /// What reads tell before they end.
+    pub(crate) milestones: Milestones,
     pub(crate) most_reads: usize,
     pub(crate) gates: Gates,
     pub(crate) timers: BTreeMap<(Instant, u64), Timer>,
@@ -56,6 +61,12 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) retries: u64,
 }
 
+/// Both ends of what reads tell before they end.
+pub(crate) type Milestones = (
+    mpsc::UnboundedSender<(ReadId, Milestone)>,
+    mpsc::UnboundedReceiver<(ReadId, Milestone)>,
+);
+
 /// What happens when its time comes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timer {
@@ -63,6 +74,8 @@ pub(crate) enum Timer {
     Gathered { op: usize, gathering: u64 },
     /// A read starts without the places that have not opened a session yet.
     Opened(ReadId),
+    /// The places that a read still waits for lag behind the others.
+    Lagging(ReadId),
     /// An upload is tried again.
     Rested(NodeId),
     /// What still runs is abandoned.
@@ -112,6 +125,8 @@ impl<'a> Dispatcher<'a> {
             pending_reads: PendingReads::new(),
             next_id: 0,
             running_reads: 0,
+            lagging: BTreeSet::new(),
+            milestones: mpsc::unbounded_channel(),
             most_reads: fitting.min(options.streams).max(1),
             gates: Gates::new(graph.registries().iter().map(concurrency)),
             graph,
@@ -141,6 +156,7 @@ impl<'a> Dispatcher<'a> {
             }
             let alarm = self.timers.first_key_value().map(|((instant, _), _)| *instant);
             tokio::select! {
+                Some((read, milestone)) = self.milestones.1.recv() => self.reached(read, milestone),
                 Some(end) = self.tasks.join_next() => self.ended(end),
                 reason = stop.requested(), if self.stopping.is_none() => self.stop(reason),
                 () = sleep_until(alarm) => self.tick(),
@@ -280,6 +296,7 @@ impl<'a> Dispatcher<'a> {
         match self.timers.pop_first() {
             Some((_, Timer::Gathered { op, gathering })) => self.release_if(op, gathering),
             Some((_, Timer::Opened(read))) => self.launch(read),
+            Some((_, Timer::Lagging(read))) => self.note_lagging(read),
             Some((_, Timer::Rested(node))) => self.rested(node),
             Some((_, Timer::Grace)) => self.abandon = true,
             None => {}

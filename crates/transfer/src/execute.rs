@@ -16,6 +16,8 @@ pub struct ExecuteOptions {
     pub streams: usize,
     /// How long a blob's read waits for more of its places to be ready, from the first on.
     pub gather: Duration,
+    /// How much longer than the first place of a read another may take before its registry gets reads of its own.
+    pub lag: Duration,
     /// How long a target may take no byte of a blob before it goes on by itself.
     pub patience: Duration,
     /// How long running work may take once the run was asked to stop.
@@ -30,6 +32,7 @@ impl Default for ExecuteOptions {
             memory: 256 << 20,
             streams: 8,
             gather: Duration::from_secs(2),
+            lag: Duration::from_secs(15),
             patience: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             rest: Duration::from_secs(1),

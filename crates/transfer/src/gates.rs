@@ -65,6 +65,14 @@ impl Gates {
         Some(permits)
     }
 
+    /// Gives back one permit of a registry, if the read still has one.
+    pub(crate) fn give_one(&mut self, permits: &mut Permits, registry: usize) {
+        if let Some(count) = permits.get_mut(&registry).filter(|count| **count > 0) {
+            *count -= 1;
+            self.gates[registry].taken -= 1;
+        }
+    }
+
     pub(crate) fn give(&mut self, permits: &Permits) {
         for (&registry, count) in permits {
             self.gates[registry].taken -= count;

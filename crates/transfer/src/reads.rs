@@ -6,6 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use planner::Place;
 use registry::UploadSession;
@@ -17,10 +18,13 @@ use crate::fault::{Contact, Fault};
 use crate::gates::Permits;
 use crate::landing::Opening;
 use crate::node::{NodeId, Outcome, Stage};
-use crate::upload::{self, Destination, Sent};
+use crate::upload::{self, Destination, Milestone, Sent};
 
 /// The most places that one read feeds.
 const MOST_LANES: usize = 16;
+
+/// A registry that stores less than so many bytes a second after their last one lags behind, whatever the blob.
+const SLOW_COMMIT: u64 = 16 << 20;
 
 /// How many sessions a blob gets at a place.
 const SESSIONS: u32 = 3;
@@ -56,6 +60,12 @@ pub(crate) struct Read {
     phase: Phase,
     permits: Permits,
     begun: Option<Instant>,
+    /// Where the blob still goes, while it is sent.
+    awaited: BTreeSet<NodeId>,
+    /// Whether its source was read to the end: then it no longer counts as a read.
+    fed: bool,
+    /// Whether anything was told of it.
+    told: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,8 +177,11 @@ impl Dispatcher<'_> {
         for member in members {
             let registry = self.graph.registry(member.node);
             let capacity = self.gates.capacity(registry);
+            let apart = |other: &usize| *other != registry && self.lagging.contains(other);
             let has_room = |(taken, share): &&mut (Permits, Vec<Member>)| {
-                share.len() < MOST_LANES && taken.get(&registry).is_none_or(|&taken| taken < capacity)
+                let alone = self.lagging.contains(&registry) && taken.keys().any(|other| *other != registry);
+                let room = taken.get(&registry).is_none_or(|&taken| taken < capacity);
+                share.len() < MOST_LANES && room && !alone && !taken.keys().any(apart)
             };
             match shares.iter_mut().find(has_room) {
                 Some((taken, share)) => {
@@ -191,6 +204,9 @@ impl Dispatcher<'_> {
             phase: Phase::Pending,
             permits: Permits::new(),
             begun: None,
+            awaited: BTreeSet::new(),
+            fed: false,
+            told: false,
         };
         let needs = self.needs(&read);
         self.reads.insert(id, read);
@@ -411,10 +427,78 @@ impl Dispatcher<'_> {
         for destination in &destinations {
             self.nodes[destination.node].stage = Stage::Streaming;
         }
+        if let Some(read) = self.reads.get_mut(&id) {
+            read.awaited = destinations.iter().map(|destination| destination.node).collect();
+        }
         let (context, blob) = (Arc::clone(&self.context), Arc::clone(blob));
+        let milestones = self.milestones.0.clone();
         self.tasks.spawn(async move {
-            TaskEnd::Sent(id, upload::send(&context, &blob, &from, destinations).await)
+            // The dispatcher outlives its tasks, so somebody hears.
+            let tell = |milestone| {
+                let _ = milestones.send((id, milestone));
+            };
+            TaskEnd::Sent(id, upload::send(&context, &blob, &from, destinations, tell).await)
         });
+    }
+
+    /// Takes in what is done of a read before all of it is: nothing that waits for a place waits for the slowest one.
+    pub(crate) fn reached(&mut self, id: ReadId, milestone: Milestone) {
+        let Some(read) = self.reads.get_mut(&id) else {
+            return;
+        };
+        let first = !std::mem::replace(&mut read.told, true);
+        let op = read.op;
+        match milestone {
+            Milestone::Fed => {
+                let names = self.graph.registries();
+                let source = names.partition_point(|name| *name < read.from.registry);
+                self.gates.give_one(&mut read.permits, source);
+                self.running_reads -= 1;
+                read.fed = true;
+            }
+            Milestone::Landed(node) => {
+                let registry = self.graph.registry(node);
+                self.gates.give_one(&mut read.permits, registry);
+                read.awaited.remove(&node);
+                self.lagging.remove(&registry);
+            }
+        }
+        if first {
+            let size = self.blob(op).map_or(0, |blob| blob.size);
+            let lag = self.options.lag + Duration::from_secs(size / SLOW_COMMIT);
+            self.set_timer(lag, Timer::Lagging(id));
+        }
+        if let Milestone::Landed(node) = milestone
+            && !self.nodes[node].has_ended()
+        {
+            self.answered(node);
+            self.end(node, Outcome::Done, None);
+        }
+    }
+
+    /// Notes who holds a read back, and takes them out of the reads to come.
+    pub(crate) fn note_lagging(&mut self, id: ReadId) {
+        let Some(read) = self.reads.get(&id) else {
+            return;
+        };
+        let late: Vec<usize> = read
+            .awaited
+            .iter()
+            .map(|&node| self.graph.registry(node))
+            .collect();
+        let known = self.lagging.len();
+        self.lagging.extend(late);
+        if self.lagging.len() == known {
+            return;
+        }
+        let pending = std::mem::take(&mut self.pending_reads);
+        for (_, id) in pending.into_values().flatten() {
+            if let Some(read) = self.reads.remove(&id) {
+                for members in self.shares(read.members) {
+                    self.add_read(read.op, read.from.clone(), members);
+                }
+            }
+        }
     }
 
     /// Takes in how a read and its uploads ended.
@@ -471,7 +555,7 @@ impl Dispatcher<'_> {
             return;
         };
         self.gates.give(&read.permits);
-        self.running_reads -= 1;
+        self.running_reads -= usize::from(!read.fed);
         if let (Some(begun), Some(blob)) = (read.begun, self.blob(read.op)) {
             let op = self.plan.ops[read.op].id.clone();
             let digest = blob.digest.clone();

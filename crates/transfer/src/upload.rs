@@ -33,6 +33,15 @@ pub(crate) struct Sent {
     pub(crate) uploads: Vec<(NodeId, Option<Result<(), Fault>>)>,
 }
 
+/// What is told of a read while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Milestone {
+    /// The source was read to its end.
+    Fed,
+    /// One of the places has the blob.
+    Landed(NodeId),
+}
+
 /// Asks whether the blob is missing, and opens a session for it if so. A session that a refused mount left is taken.
 pub(crate) async fn open(context: &Context, place: &Place, blob: &Descriptor) -> Result<Opening, Fault> {
     let repository = context.writer(place)?;
@@ -48,12 +57,13 @@ pub(crate) async fn open(context: &Context, place: &Place, blob: &Descriptor) ->
     Ok(Opening::Open(repository.start_upload().await.map_err(failed)?))
 }
 
-/// Reads a blob once and sends it to every destination.
+/// Reads a blob once and sends it to every destination. `tell` hears what is done before all is.
 pub(crate) async fn send(
     context: &Context,
     blob: &Descriptor,
     from: &Place,
     destinations: Vec<Destination>,
+    tell: impl Fn(Milestone),
 ) -> Sent {
     let nodes: Vec<NodeId> = destinations.iter().map(|destination| destination.node).collect();
     let source = match read(context, blob, from).await {
@@ -69,15 +79,24 @@ pub(crate) async fn send(
     let (feed, lanes) = fanout::lanes(destinations.len(), context.window);
     let counters = context.counters.of(&from.registry);
     let mut feeding = pin!(feed.run(source, |bytes| counters.add_read(bytes)));
-    let uploads = destinations
-        .into_iter()
-        .zip(lanes)
-        .map(|(to, lane)| upload(context, blob, to, lane));
+    let uploads = destinations.into_iter().zip(lanes).map(|(to, lane)| async {
+        let node = to.node;
+        let end = upload(context, blob, to, lane).await;
+        if end.is_ok() {
+            tell(Milestone::Landed(node));
+        }
+        end
+    });
     let mut uploading = pin!(join_all(uploads));
     let mut fed = None;
     let ends = loop {
         tokio::select! {
-            end = &mut feeding, if fed.is_none() => fed = Some(end),
+            end = &mut feeding, if fed.is_none() => {
+                if end.is_ok() {
+                    tell(Milestone::Fed);
+                }
+                fed = Some(end);
+            }
             ends = &mut uploading => break ends,
         }
     };

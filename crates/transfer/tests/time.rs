@@ -387,3 +387,28 @@ async fn a_registry_that_was_given_up_gets_no_second_session() {
     assert_eq!(x.count(&format!("HEAD blob {}", image.layer())), 1);
     assert_eq!(report.retries, 0);
 }
+
+/// A registry that takes blobs and never says so is left out of the reads that others wait for.
+#[tokio::test(start_paused = true)]
+async fn a_registry_that_lags_behind_holds_up_nobody() {
+    let images: Vec<Image> = (0..40_u8).map(|index| Image::new(vec![index; 4096])).collect();
+    let (src, x, y) = (Fake::new("src"), Fake::new("x"), Fake::new("y"));
+    let mut ops = Vec::new();
+    for (index, image) in images.iter().enumerate() {
+        src.hold("app", &format!("v{index}"), image);
+        let layer = op(&format!("layer{index}"), OpKind::UploadBlob, &["x/app", "y/app"]);
+        ops.push(layer.of(&image.layer()).from("src/app"));
+    }
+    let gate = Arc::new(Notify::new());
+    y.trouble("PUT blob", usize::MAX, Trouble::Wait(Arc::clone(&gate)));
+    let plan = plan(&images.iter().collect::<Vec<_>>(), ops);
+    let connections = connect_narrowly(&[&src, &x, &y], &[("x", 4), ("y", 4)]);
+    let releasing = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(x.count("PUT blob"), 40);
+        y.heal();
+        gate.notify_waiters();
+    };
+    let ((report, _), ()) = tokio::join!(run_over(&plan, &connections), releasing);
+    assert_eq!((report.exit_code, report.ops.done), (0, 80));
+}
