@@ -168,7 +168,9 @@ impl<'a> Dispatcher<'a> {
 
     /// Nothing is left to wait for: all has ended, or what has not will not start any more.
     fn is_over(&self) -> bool {
-        let idle = self.tasks.is_empty() && (self.timers.is_empty() || self.stopping.is_some());
+        let starts_nothing = |timer: &Timer| matches!(timer, Timer::Lagging(_));
+        let idle =
+            self.tasks.is_empty() && (self.stopping.is_some() || self.timers.values().all(starts_nothing));
         self.open == 0 || idle || self.abandon
     }
 

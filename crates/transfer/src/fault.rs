@@ -123,10 +123,15 @@ fn last_word(error: &Error) -> String {
     if let (ErrorKind::Network, Some(status)) = (error.kind(), error.status()) {
         return status.to_string();
     }
-    chain(error)
+    let last = chain(error)
         .last()
         .filter(|_| error.source().is_some())
-        .map_or_else(|| error.message().to_owned(), ToString::to_string)
+        .map_or_else(|| error.message().to_owned(), ToString::to_string);
+    match error.kind() {
+        // What was asked stands before the colon; the network fails for one reason, whatever that was.
+        ErrorKind::Network => last.rsplit(": ").next().unwrap_or(&last).to_owned(),
+        _ => last,
+    }
 }
 
 /// A registry that refuses connections, is not found or is not whom it should be does so for every request.
@@ -186,6 +191,16 @@ mod tests {
         assert_eq!(Fault::target(&place(), &refused()).contact, Contact::Failed);
         let answered = Error::new(ErrorKind::Network, "503 Service Unavailable");
         assert_eq!(Fault::target(&place(), &answered).contact, Contact::Made);
+    }
+
+    #[test]
+    fn the_network_fails_for_one_reason_whatever_was_asked() {
+        let hung = |blob: &str| {
+            let text = format!("upload blob {blob} in site/app: PUT http://site/v2/: no answer for 60 s");
+            Fault::target(&place(), &Error::new(ErrorKind::Network, text))
+        };
+        assert_eq!(hung("one").fact, hung("two").fact);
+        assert_ne!(hung("one").error, hung("two").error);
     }
 
     #[test]
