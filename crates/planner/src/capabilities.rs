@@ -26,6 +26,36 @@ pub enum Creation {
     Never,
 }
 
+/// Whether a repository is listed whole in few requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listing {
+    /// Tag by tag, as the protocol has it.
+    Tags,
+    /// By an inventory.
+    Inventory,
+}
+
+/// How images are copied by the registry itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The most manifests that one import takes.
+    pub manifests: usize,
+}
+
+/// How many operations a second a registry documents as its limit, where it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quotas {
+    /// PUT of manifests.
+    pub put_manifest: Option<u32>,
+    /// POST that opens an upload or mounts.
+    pub start_upload: Option<u32>,
+    /// PUT that commits a blob.
+    pub finish_upload: Option<u32>,
+}
+
 /// What a registry can do; the planner's only knowledge of providers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -35,6 +65,16 @@ pub struct Capabilities {
     pub creation: Creation,
     /// Whether it answers the referrers API; `None` where that must be asked.
     pub referrers_api: Option<bool>,
+    /// How many segments of a path name what a call creates; `None`: all of them.
+    pub depth: Option<usize>,
+    /// How repositories are listed.
+    pub listing: Listing,
+    /// The family of registries that mount blobs from each other, if it belongs to one.
+    pub family: Option<String>,
+    /// How images are copied by the registry itself, where that is wanted.
+    pub import: Option<Import>,
+    /// What it documents as its limits.
+    pub quotas: Quotas,
 }
 
 impl Default for Capabilities {
@@ -43,6 +83,11 @@ impl Default for Capabilities {
             mount: MountRule::Any,
             creation: Creation::OnPush,
             referrers_api: None,
+            depth: None,
+            listing: Listing::Tags,
+            family: None,
+            import: None,
+            quotas: Quotas::default(),
         }
     }
 }

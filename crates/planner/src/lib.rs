@@ -7,10 +7,12 @@
 
 pub mod capabilities;
 pub mod config;
+pub mod inventory;
 pub mod place;
 pub mod plan;
 pub mod problem;
 pub mod spec;
+pub mod standing;
 pub mod survey;
 
 mod ask;
@@ -29,12 +31,14 @@ mod seeds;
 mod text;
 mod want;
 
-pub use capabilities::{Capabilities, Creation, MountRule};
+pub use capabilities::{Capabilities, Creation, Import, Listing, MountRule, Quotas};
 pub use contents::{Contents, closure};
+pub use inventory::{Inventory, Listed, Subject};
 pub use make::{plan, questions};
 pub use place::{Place, RegistryName};
 pub use plan::{Op, OpId, OpKind, OpPlace, Plan, PlanError, Summary};
 pub use problem::{Problem, ProblemKind, Side};
 pub use spec::Spec;
+pub use standing::{Change, Drift, Immutable, Standing};
 pub use survey::{Answer, Question, Survey};
 pub use text::size;

@@ -89,7 +89,7 @@ impl Error {
 
     /// Gives the error another kind, where the caller knows better what it means.
     #[must_use]
-    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
         self.kind = kind;
         self
     }
@@ -109,6 +109,20 @@ impl Error {
             status: Some(refusal.status),
             code: refusal.code,
             effort,
+            source: None,
+        }
+    }
+
+    /// Reads what a vendor's API says about a request it did not do.
+    pub(crate) fn of_answer(action: &str, status: StatusCode, body: &[u8]) -> Self {
+        let refusal = Refusal::parse(status, body);
+        Self {
+            kind: refusal.kind(),
+            message: format!("{action}: {refusal}"),
+            hint: refusal.hint().map(str::to_owned),
+            status: Some(refusal.status),
+            code: refusal.code,
+            effort: Effort::default(),
             source: None,
         }
     }

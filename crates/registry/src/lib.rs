@@ -25,6 +25,7 @@ mod refusal;
 mod remote;
 mod repository;
 mod resolver;
+mod rest;
 mod retry;
 mod safe_url;
 mod secret;
@@ -34,6 +35,7 @@ mod token;
 mod traffic;
 mod transport;
 mod verified;
+mod wire;
 
 pub use call::Effort;
 pub use client::Client;
@@ -41,11 +43,13 @@ pub use error::{Error, ErrorKind};
 pub use http::{HttpTransport, TlsSettings};
 pub use on_disk::LayoutRegistry;
 pub use repository::{
-    ByteStream, ManifestPut, Mount, ReadRepository, Referrers, Registry, Traffic, UploadSession,
+    ByteStream, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
     WriteRepository,
 };
+pub use rest::{Rest, RestBody, RestReply, RestRequest};
 pub use safe_url::SafeUrl;
 pub use secret::Secret;
 pub use settings::ClientSettings;
 pub use sign_in::{Credential, CredentialSource, SignIn};
 pub use transport::{Reach, Request, RequestBody, Response, Transport, TransportError, TransportErrorKind};
+pub use wire::{Operation, Upload, Wire};

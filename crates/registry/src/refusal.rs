@@ -67,7 +67,7 @@ impl Refusal {
         Self::parse(reply.status, &body)
     }
 
-    fn parse(status: StatusCode, body: &[u8]) -> Self {
+    pub(crate) fn parse(status: StatusCode, body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(document) => Self::of_document(status, &document),
             Err(_) => Self::of_text(status, &String::from_utf8_lossy(body)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use oci::{Descriptor, Digest, Manifest, ManifestReference, RepositoryName, Tag};
+use oci::{Descriptor, Digest, Host, Manifest, ManifestReference, RepositoryName, Tag};
 use url::Url;
 
 use crate::Error;
@@ -55,12 +55,12 @@ pub trait ReadRepository: fmt::Debug + Send + Sync {
 /// The power to write a repository.
 #[async_trait]
 pub trait WriteRepository: ReadRepository {
-    /// Mounts `digest` from another repository of this registry.
+    /// Mounts `digest` from another repository of this registry, or of one that shares its blobs.
     ///
     /// Where the registry declines with an upload session, that session is then ours to finish or drop.
     ///
     /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository>
-    async fn mount_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<Mount, Error>;
+    async fn mount_blob(&self, digest: &Digest, from: &MountFrom) -> Result<Mount, Error>;
 
     /// Opens an upload session.
     ///
@@ -94,6 +94,24 @@ pub enum Referrers {
     List(Vec<Descriptor>),
     /// The registry has no referrers API.
     Unsupported,
+}
+
+/// Where a blob is mounted from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MountFrom {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The host of its registry, where that is another one (`origin`, an extension of Google's).
+    pub origin: Option<Host>,
+}
+
+impl From<RepositoryName> for MountFrom {
+    fn from(repository: RepositoryName) -> Self {
+        Self {
+            repository,
+            origin: None,
+        }
+    }
 }
 
 /// How a mount ended.

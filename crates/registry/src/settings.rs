@@ -2,6 +2,8 @@
 
 use oci::Host;
 
+use crate::Wire;
+
 /// What a client needs to know of its registry, besides who signs in.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
@@ -19,6 +21,8 @@ pub struct ClientSettings {
     pub bandwidth: Option<u64>,
     /// How often a request that failed is sent again, at most.
     pub retries: u32,
+    /// How the registry wants to be talked to.
+    pub wire: Wire,
     /// What the client calls itself.
     pub user_agent: String,
 }
@@ -35,6 +39,7 @@ impl ClientSettings {
             requests_per_second: None,
             bandwidth: None,
             retries: 4,
+            wire: Wire::default(),
             user_agent: concat!("transship/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

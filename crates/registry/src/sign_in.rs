@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{Error, Secret};
 
@@ -31,6 +32,8 @@ pub struct SignIn {
     pub credential: Credential,
     /// Where it came from, for errors: `auth of registry site`, a file's path, `anonymous`.
     pub origin: String,
+    /// When it ends, where that is known: its source is asked again before.
+    pub expires: Option<Timestamp>,
 }
 
 impl SignIn {
@@ -40,6 +43,7 @@ impl SignIn {
         Self {
             credential: Credential::Anonymous,
             origin: "anonymous".to_owned(),
+            expires: None,
         }
     }
 }

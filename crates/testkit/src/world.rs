@@ -102,6 +102,7 @@ impl Options {
                 ReferrersApi::Denied => Some(false),
                 ReferrersApi::Present | ReferrersApi::Absent => None,
             },
+            ..Capabilities::default()
         }
     }
 }

@@ -38,7 +38,7 @@ impl Connections {
     pub fn capabilities(&self) -> BTreeMap<RegistryName, Capabilities> {
         self.by_name
             .iter()
-            .map(|(name, connected)| (name.clone(), connected.provider.capabilities()))
+            .map(|(name, connected)| (name.clone(), connected.provider.profile().capabilities.clone()))
             .collect()
     }
 

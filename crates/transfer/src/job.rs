@@ -140,14 +140,20 @@ async fn mount(
     if repository.head_blob(digest).await.map_err(failed)?.is_some() {
         return Ok(Landing::AlreadyDone);
     }
-    Ok(match repository.mount_blob(digest, from).await.map_err(failed)? {
-        Mount::Mounted => {
-            context.counters.of(&place.registry).add_mounted(size);
-            Landing::Mounted
-        }
-        Mount::Declined(session) => Landing::Upload(Some(session)),
-        Mount::Refused => Landing::Upload(None),
-    })
+    Ok(
+        match repository
+            .mount_blob(digest, &from.clone().into())
+            .await
+            .map_err(failed)?
+        {
+            Mount::Mounted => {
+                context.counters.of(&place.registry).add_mounted(size);
+                Landing::Mounted
+            }
+            Mount::Declined(session) => Landing::Upload(Some(session)),
+            Mount::Refused => Landing::Upload(None),
+        },
+    )
 }
 
 /// Puts a manifest by digest, unless it stands there.

@@ -8,7 +8,7 @@ use std::{env, fs};
 use serde_json::Value;
 
 /// Who may know whom, in what is shipped.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("transship-oci", &[]),
     ("transship-planner", &["transship-oci"]),
     ("transship-layout", &["transship-oci"]),
@@ -16,6 +16,33 @@ const ARROWS: [(&str, &[&str]); 11] = [
     (
         "transship-provider",
         &["transship-oci", "transship-planner", "transship-registry"],
+    ),
+    (
+        "transship-ecr",
+        &[
+            "transship-oci",
+            "transship-planner",
+            "transship-registry",
+            "transship-provider",
+        ],
+    ),
+    (
+        "transship-gar",
+        &[
+            "transship-oci",
+            "transship-planner",
+            "transship-registry",
+            "transship-provider",
+        ],
+    ),
+    (
+        "transship-acr",
+        &[
+            "transship-oci",
+            "transship-planner",
+            "transship-registry",
+            "transship-provider",
+        ],
     ),
     (
         "transship-transfer",
@@ -44,6 +71,9 @@ const ARROWS: [(&str, &[&str]); 11] = [
             "transship-layout",
             "transship-registry",
             "transship-provider",
+            "transship-ecr",
+            "transship-gar",
+            "transship-acr",
             "transship-transfer",
             "transship-loopback",
         ],

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use layout::{Layout, LayoutError};
 use planner::RegistryName;
 use planner::config::Resolved;
-use provider::{Class, GenericProvider};
+use provider::{Class, GenericProvider, Profile};
 use registry::credentials::Anonymous;
 use registry::{LayoutRegistry, Registry};
 use transfer::Connected;
@@ -39,7 +39,7 @@ pub(super) fn reach(
         }
         Err(error) => Arc::new(Unopened::broken(&error)),
     };
-    let provider = GenericProvider::of_class(name.to_string(), Arc::new(Anonymous), Class::Layout);
+    let provider = GenericProvider::of(name.to_string(), Arc::new(Anonymous), Profile::of(Class::Layout));
     Ok(Connected {
         registry,
         provider: Arc::new(provider),

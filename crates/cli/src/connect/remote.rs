@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use oci::Host;
 use planner::RegistryName;
 use planner::config::{Resolved, Tls};
-use provider::{Class, GenericProvider};
+use provider::{Class, GenericProvider, Profile};
 use registry::{
     Client, ClientSettings, HttpTransport, Reach, Request, RequestBody, TlsSettings, Transport,
     TransportErrorKind,
@@ -57,7 +57,7 @@ pub(super) async fn reach(
     let concurrency = settings.concurrency;
     let transport = Arc::new(transport(&host, &tls, wire)?);
     let client = Client::new(settings, transport, Arc::clone(&credentials));
-    let provider = GenericProvider::of_class(name.to_string(), credentials, Class::of(&host));
+    let provider = GenericProvider::of(name.to_string(), credentials, Profile::of(Class::of(&host)));
     Ok(Connected {
         registry: Arc::new(client),
         provider: Arc::new(provider),

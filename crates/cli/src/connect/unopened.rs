@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use layout::{Layout, LayoutError};
 use oci::{Descriptor, Digest, Manifest, ManifestReference, RepositoryName, Tag};
 use registry::{
-    ByteStream, Error, ErrorKind, LayoutRegistry, ManifestPut, Mount, ReadRepository, Referrers, Registry,
-    Traffic, UploadSession, WriteRepository,
+    ByteStream, Error, ErrorKind, LayoutRegistry, ManifestPut, Mount, MountFrom, ReadRepository, Referrers,
+    Registry, Traffic, UploadSession, WriteRepository,
 };
 
 /// A layout that can't be read. Planning makes none; the first one who writes does.
@@ -128,7 +128,7 @@ impl ReadRepository for Nothing {
 
 #[async_trait]
 impl WriteRepository for Nothing {
-    async fn mount_blob(&self, _digest: &Digest, _from: &RepositoryName) -> Result<Mount, Error> {
+    async fn mount_blob(&self, _digest: &Digest, _from: &MountFrom) -> Result<Mount, Error> {
         self.refuse()
     }
 

@@ -76,6 +76,7 @@ impl Class {
             mount,
             creation,
             referrers_api,
+            ..Capabilities::default()
         }
     }
 }
@@ -117,6 +118,7 @@ mod tests {
             mount: MountRule::Any,
             creation: Creation::OnPush,
             referrers_api: Some(true),
+            ..Capabilities::default()
         };
         assert_eq!(Class::Layout.capabilities(), expected);
     }

@@ -1,12 +1,20 @@
 //! What a registry provider is, and the generic one.
 //!
-//! `registry` knows the protocol, a provider knows one vendor: who signs in, what the vendor's registries can do and
-//! how a repository is created.
+//! `registry` knows the protocol, a provider knows one vendor: who signs in, what the vendor's registries can do, how a
+//! repository is created, and how many things are listed at once.
 
+mod advice;
+mod advised;
 mod class;
 mod generic;
+mod profile;
 mod provider;
+mod setup;
 
+pub use advice::Advice;
+pub use advised::AdvisedRegistry;
 pub use class::Class;
 pub use generic::GenericProvider;
-pub use provider::{Ensured, Inventory, Provider};
+pub use profile::Profile;
+pub use provider::{Ensured, Importing, Lister, Listing, Provider};
+pub use setup::{Environment, Secrets, Setup};

@@ -64,7 +64,11 @@ impl DockerFiles {
                 .map_err(|error| error.during(&file.display().to_string()))?;
             if let Some(credential) = helper.get().await? {
                 let origin = format!("docker-credential-{name}, named in {}", file.display());
-                return Ok(Some(SignIn { credential, origin }));
+                return Ok(Some(SignIn {
+                    credential,
+                    origin,
+                    expires: None,
+                }));
             }
         }
         let found = config.credential(&self.host, self.repository.as_ref());
@@ -73,6 +77,7 @@ impl DockerFiles {
             .map(|credential| SignIn {
                 credential,
                 origin: file.display().to_string(),
+                expires: None,
             }))
     }
 

@@ -61,6 +61,7 @@ impl CredentialSource for Static {
                 password: read(&self.origin, &self.password)?,
             },
             origin: self.origin.clone(),
+            expires: None,
         })
     }
 }

@@ -171,7 +171,11 @@ impl CredentialSource for Helper {
     async fn sign_in(&self) -> Result<SignIn, Error> {
         let credential = self.get().await?.unwrap_or(Credential::Anonymous);
         let origin = self.program();
-        Ok(SignIn { credential, origin })
+        Ok(SignIn {
+            credential,
+            origin,
+            expires: None,
+        })
     }
 }
 

@@ -39,6 +39,7 @@ impl CredentialSource for TokenSource {
         Ok(SignIn {
             credential: Credential::Bearer(fixed::read(&self.origin, &self.token)?),
             origin: self.origin.clone(),
+            expires: None,
         })
     }
 }

@@ -13,7 +13,7 @@ use super::contents::{Contents, Found};
 use super::failure::failure;
 use super::registry::Meter;
 use crate::{
-    ByteStream, Error, ErrorKind, ManifestPut, Mount, ReadRepository, Referrers, UploadSession,
+    ByteStream, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, UploadSession,
     WriteRepository,
 };
 
@@ -119,7 +119,7 @@ impl ReadRepository for LayoutRepository {
 
 #[async_trait]
 impl WriteRepository for LayoutRepository {
-    async fn mount_blob(&self, digest: &Digest, _from: &RepositoryName) -> Result<Mount, Error> {
+    async fn mount_blob(&self, digest: &Digest, _from: &MountFrom) -> Result<Mount, Error> {
         Ok(match self.head_blob(digest).await? {
             Some(_) => Mount::Mounted,
             None => Mount::Refused,

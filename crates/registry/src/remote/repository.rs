@@ -14,8 +14,8 @@ use super::download::Download;
 use super::{blobs, manifests, referrers, tags, uploads};
 use crate::call::{Call, CallBody, Redirects, Repeat, Reply, Scope, Target};
 use crate::{
-    ByteStream, Client, Error, ErrorKind, ManifestPut, Mount, ReadRepository, Referrers, UploadSession,
-    WriteRepository,
+    ByteStream, Client, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository, Referrers,
+    UploadSession, WriteRepository,
 };
 
 /// How often a small body that breaks off is asked for again.
@@ -179,7 +179,7 @@ impl ReadRepository for RemoteRepository {
 
 #[async_trait]
 impl WriteRepository for RemoteRepository {
-    async fn mount_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<Mount, Error> {
+    async fn mount_blob(&self, digest: &Digest, from: &MountFrom) -> Result<Mount, Error> {
         uploads::mount(self, digest, from).await
     }
 

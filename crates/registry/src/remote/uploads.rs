@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::{HeaderValue, Method, StatusCode, header};
-use oci::{Algorithm, Descriptor, Digest, RepositoryName};
+use oci::{Algorithm, Descriptor, Digest};
 
 use super::blobs;
 use super::repository::{RemoteRepository, digest_header};
 use crate::call::{Call, CallBody, Redirects, Repeat, Reply, Scope, Target};
-use crate::{ByteStream, Client, Error, ErrorKind, Mount, UploadSession};
+use crate::{ByteStream, Client, Error, ErrorKind, Mount, MountFrom, UploadSession};
 
 /// Opens an upload session.
 ///
@@ -50,11 +50,19 @@ async fn session(repository: &RemoteRepository, action: &str, reply: Reply) -> R
 pub(super) async fn mount(
     repository: &RemoteRepository,
     digest: &Digest,
-    from: &RepositoryName,
+    from: &MountFrom,
 ) -> Result<Mount, Error> {
+    let MountFrom {
+        repository: from,
+        origin,
+    } = from;
     let action = repository.action(format_args!("mount blob {digest} from {from}"));
     // Neither a digest nor a repository's name has a character that a query would need to escape.
-    let target = repository.path(format_args!("blobs/uploads/?mount={digest}&from={from}"));
+    let origin = origin
+        .as_ref()
+        .map(|host| format!("&origin={host}"))
+        .unwrap_or_default();
+    let target = repository.path(format_args!("blobs/uploads/?mount={digest}&from={from}{origin}"));
     let mut call = write(repository, Method::POST, target);
     call.scope = Scope::mount(&repository.name, from);
     let reply = match repository.send(&action, call).await {

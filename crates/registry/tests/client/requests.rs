@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use oci::{Descriptor, Digest, MediaType, Tag};
+use oci::{Descriptor, Digest, MediaType, RepositoryName, Tag};
 use transship_registry::{Client, Credential, Registry, UploadSession};
 
 use crate::scripted::{Answer, Scripted, Seen, Source, answer, challenge, client, password, token};
@@ -156,8 +156,14 @@ async fn a_token_that_grants_less_than_it_covers_is_refused_once_and_not_again()
         }
     });
     let client = client(&registry, &Source::new([Credential::Anonymous]));
-    let (writer, from) = (client.writer(&"a".parse().unwrap()), "b".parse().unwrap());
-    writer.mount_blob(&Digest::sha256(BLOB), &from).await.unwrap();
+    let (writer, from) = (
+        client.writer(&"a".parse().unwrap()),
+        "b".parse::<RepositoryName>().unwrap(),
+    );
+    writer
+        .mount_blob(&Digest::sha256(BLOB), &from.into())
+        .await
+        .unwrap();
     let before = registry.seen().len();
     for _ in 0..3 {
         client.reader(&from).tags().await.unwrap();

@@ -188,6 +188,7 @@ impl CredentialSource for Source {
         Ok(SignIn {
             credential: self.credentials[turn.min(self.credentials.len() - 1)].clone(),
             origin: "the test's file".to_owned(),
+            expires: None,
         })
     }
 }

@@ -196,7 +196,11 @@ async fn blobs_are_mounted_or_uploaded(registry: &dyn Registry) {
     let second = registry.writer(&name("base/other"));
     let content = content(12_345);
     let blob = put_blob(&*first, &content).await;
-    match second.mount_blob(&blob.digest, &name("base/app")).await.unwrap() {
+    match second
+        .mount_blob(&blob.digest, &name("base/app").into())
+        .await
+        .unwrap()
+    {
         Mount::Mounted => {}
         Mount::Declined(session) => second.upload_blob(session, &blob, body(&content)).await.unwrap(),
         Mount::Refused => panic!("a blob that is there was refused"),
@@ -206,7 +210,7 @@ async fn blobs_are_mounted_or_uploaded(registry: &dyn Registry) {
 
     let absent = crate::support::blob(b"absent");
     match second
-        .mount_blob(&absent.digest, &name("base/app"))
+        .mount_blob(&absent.digest, &name("base/app").into())
         .await
         .unwrap()
     {

@@ -21,6 +21,7 @@ impl CredentialSource for Known {
         Ok(SignIn {
             credential: self.0.clone(),
             origin: "the test".to_owned(),
+            expires: None,
         })
     }
 }

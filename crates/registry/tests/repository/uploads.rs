@@ -196,7 +196,7 @@ async fn a_source_that_fails_at_its_very_end_keeps_the_blob_from_being_committed
 
 async fn mount(server: &Scripted, digest: &Digest) -> Result<Mount, Error> {
     let repository = anonymous(&server.host()).writer(&name("a"));
-    repository.mount_blob(digest, &name("b/c")).await
+    repository.mount_blob(digest, &name("b/c").into()).await
 }
 
 #[tokio::test]

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use oci::{Descriptor, Digest, Manifest, ManifestReference, RepositoryName, Tag};
-use planner::Capabilities;
-use provider::{Ensured, Inventory, Provider};
+use planner::Standing;
+use provider::{Advice, Class, Ensured, Importing, Lister, Listing, Profile, Provider};
 use registry::{
-    ByteStream, CredentialSource, Error, ErrorKind, ManifestPut, Mount, ReadRepository, Referrers, Registry,
-    Traffic, TransportError, TransportErrorKind, UploadSession, WriteRepository,
+    ByteStream, CredentialSource, Error, ErrorKind, ManifestPut, Mount, MountFrom, Operation, ReadRepository,
+    Referrers, Registry, Traffic, TransportError, TransportErrorKind, UploadSession, WriteRepository,
 };
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::image::Image;
@@ -349,13 +350,14 @@ impl ReadRepository for FakeRepository {
 
 #[async_trait]
 impl WriteRepository for FakeRepository {
-    async fn mount_blob(&self, digest: &Digest, from: &RepositoryName) -> Result<Mount, Error> {
-        self.ask(format!("POST mount {digest} {from}")).await?;
+    async fn mount_blob(&self, digest: &Digest, from: &MountFrom) -> Result<Mount, Error> {
+        self.ask(format!("POST mount {digest} {}", from.repository))
+            .await?;
         let held = {
             let state = self.fake.state();
             state
                 .repositories
-                .get(from)
+                .get(&from.repository)
                 .and_then(|content| content.blobs.get(digest).cloned())
         };
         let mounts = self.fake.state().mounts;
@@ -438,11 +440,13 @@ impl WriteRepository for FakeRepository {
 #[derive(Debug)]
 pub struct FakeProvider {
     fake: Fake,
+    profile: Profile,
 }
 
 impl FakeProvider {
     pub fn new(fake: Fake) -> Self {
-        Self { fake }
+        let profile = Profile::of(Class::Other);
+        Self { fake, profile }
     }
 }
 
@@ -453,25 +457,78 @@ impl fmt::Display for FakeProvider {
 }
 
 #[async_trait]
+impl Lister for FakeProvider {
+    async fn inventory(&self, _repository: &RepositoryName) -> Result<Listing, Error> {
+        Ok(Listing::Unavailable(None))
+    }
+
+    async fn repositories(&self) -> Result<Option<Vec<RepositoryName>>, Error> {
+        Ok(None)
+    }
+
+    async fn find_repository(
+        &self,
+        _repository: &RepositoryName,
+        _settings: Option<&Value>,
+    ) -> Result<Option<Standing>, Error> {
+        Ok(None)
+    }
+
+    async fn blobs(
+        &self,
+        _repository: &RepositoryName,
+        _blobs: &[Digest],
+    ) -> Result<Option<BTreeSet<Digest>>, Error> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
 impl Provider for FakeProvider {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
+    fn profile(&self) -> &Profile {
+        &self.profile
     }
 
     fn credentials(&self) -> Arc<dyn CredentialSource> {
         Arc::new(registry::credentials::Anonymous)
     }
 
+    fn advise(&self, _: Operation, _: &RepositoryName, _: &Error) -> Option<Advice> {
+        None
+    }
+
     async fn ensure_repository(
         &self,
         repository: &RepositoryName,
-        _settings: Option<&serde_json::Value>,
+        _settings: Option<&Value>,
     ) -> Result<Ensured, Error> {
         self.fake.ask(format!("CREATE {repository}")).await?;
         Ok(Ensured::Created)
     }
 
-    async fn inventory(&self, _repository: &RepositoryName) -> Result<Option<Inventory>, Error> {
-        Ok(None)
+    async fn update_repository(
+        &self,
+        repository: &RepositoryName,
+        _settings: Option<&Value>,
+    ) -> Result<(), Error> {
+        self.fake.ask(format!("UPDATE {repository}")).await?;
+        Ok(())
+    }
+
+    async fn import(&self, import: &Importing) -> Result<(), Error> {
+        self.fake
+            .ask(format!("IMPORT {} {} {}", import.from, import.digest, import.to))
+            .await?;
+        Ok(())
+    }
+
+    async fn seal(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        _settings: Option<&Value>,
+    ) -> Result<(), Error> {
+        self.fake.ask(format!("SEAL {repository}:{tag}")).await?;
+        Ok(())
     }
 }

@@ -1,0 +1,1 @@
+//! Azure Container Registry: native sign-in, repository creation, inventories.

@@ -1,0 +1,1 @@
+//! Amazon ECR: native sign-in, repository creation, inventories.

@@ -1,0 +1,1 @@
+//! Google Artifact Registry: native sign-in, repository creation, inventories.
