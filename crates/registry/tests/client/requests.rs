@@ -161,7 +161,7 @@ async fn a_token_that_grants_less_than_it_covers_is_refused_once_and_not_again()
         "b".parse::<RepositoryName>().unwrap(),
     );
     writer
-        .mount_blob(&Digest::sha256(BLOB), &from.into())
+        .mount_blob(&Digest::sha256(BLOB), &from.clone().into())
         .await
         .unwrap();
     let before = registry.seen().len();
