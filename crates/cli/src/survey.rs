@@ -1,9 +1,11 @@
 //! From a specification to a plan: asks the registries, then decides.
 
-use planner::{Plan, Spec, Survey};
-use transfer::Connections;
+use std::collections::BTreeMap;
 
-use crate::context::Context;
+use planner::{Capabilities, Listing, Plan, RegistryName, Spec, Survey};
+use transfer::{Connections, ManifestCache};
+
+use crate::context::{Context, environment_path};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
@@ -27,10 +29,23 @@ pub(crate) async fn survey(
 ) -> Result<Surveyed, Failure> {
     let capabilities = connections.capabilities();
     let progress = Progress::survey(&context.terminal);
-    let reader = connections.reader();
+    let reader = connections.reader(cache(&capabilities));
     let asking = transfer::survey(spec, &capabilities, &reader, progress.events());
     let survey = context.unless_interrupted(asking).await?;
     progress.end().await;
     let plan = planner::plan(spec, &capabilities, &survey);
     Ok(Surveyed { survey, plan })
+}
+
+/// Keeps manifests where inventories name them: what a listing leaves out is then read once, and never again.
+fn cache(capabilities: &BTreeMap<RegistryName, Capabilities>) -> ManifestCache {
+    let lists = |capabilities: &Capabilities| capabilities.listing == Listing::Inventory;
+    let usual = || Some(environment_path("HOME")?.join(".cache"));
+    let directory = environment_path("XDG_CACHE_HOME").or_else(usual);
+    match directory {
+        Some(directory) if capabilities.values().any(lists) => {
+            ManifestCache::at(directory.join("transship/manifests"))
+        }
+        _ => ManifestCache::none(),
+    }
 }

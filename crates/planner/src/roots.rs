@@ -12,7 +12,7 @@ use crate::content::Way;
 use crate::plan::{Expect, Note};
 use crate::spec::{Check, Mirror, OnChange, Referrers, Source, Target};
 use crate::want::{Needs, TagRole, TagWant, Wait, Wanted};
-use crate::{Creation, Place, Problem, ProblemKind, Side, Spec};
+use crate::{Change, Creation, Drift, Place, Problem, ProblemKind, Side, Spec, Standing};
 
 /// Walks all roots and gathers what is wanted; what is not known yet becomes questions of `ask`.
 pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
@@ -23,10 +23,15 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
         blocked: Blocked::default(),
         claims: BTreeMap::new(),
     };
-    for mirror in &spec.mirrors {
-        for source in &mirror.sources {
-            walk.source(mirror, source);
-        }
+    let sources = spec
+        .mirrors
+        .iter()
+        .flat_map(|mirror| mirror.sources.iter().map(move |source| (mirror, source)));
+    let chosen: Vec<Chosen<'a>> = sources
+        .filter_map(|(mirror, source)| walk.source(mirror, source))
+        .collect();
+    for chosen in &chosen {
+        walk.roots(chosen);
     }
     let Walk {
         mut wanted, blocked, ..
@@ -52,6 +57,15 @@ struct Selected {
     digest: Option<Digest>,
 }
 
+/// What a mirror takes from a source, and where that goes.
+struct Chosen<'a> {
+    mirror: &'a Mirror,
+    source: &'a Source,
+    tags: &'a BTreeSet<Tag>,
+    selected: Vec<Selected>,
+    open: Vec<Open<'a>>,
+}
+
 /// A target whose listing is known.
 #[derive(Clone, Copy)]
 struct Open<'a> {
@@ -60,7 +74,7 @@ struct Open<'a> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn source(&mut self, mirror: &'a Mirror, source: &'a Source) {
+    fn source(&mut self, mirror: &'a Mirror, source: &'a Source) -> Option<Chosen<'a>> {
         let listing = self.ask.tags(&source.place);
         let listings: Vec<_> = source
             .targets
@@ -69,26 +83,59 @@ impl<'a> Walk<'a, '_> {
             .collect();
         let tags = match listing {
             Ok(Some(tags)) => tags,
-            Ok(None) => return self.absent_source(source),
-            Err(Gap::Blocked(problem)) => return self.blocked.add(*problem, 0),
-            Err(Gap::Pending) => return,
+            Ok(None) => {
+                self.absent_source(source);
+                return None;
+            }
+            Err(Gap::Blocked(problem)) => {
+                self.blocked.add(*problem, 0);
+                return None;
+            }
+            Err(Gap::Pending) => return None,
         };
         if !self.wanted.sources.contains(&source.place) {
             self.wanted.sources.push(source.place.clone());
         }
+        self.note_listing(&source.place);
         let selected = self.selected(mirror, source, tags);
+        let named = || selected.iter().filter_map(|selected| selected.tag.as_ref());
+        self.ask.select(&source.place, named());
         let mut open = Vec::new();
         for (target, listing) in listings {
-            match listing {
-                Ok(tags) if tags.is_some() || self.may_appear(target, selected.len()) => {
+            self.note_listing(&target.place);
+            match listing.and_then(|tags| self.opened(target, tags)) {
+                Ok(tags) => {
+                    let at_target: Vec<Tag> =
+                        named().filter_map(|tag| target_tag(target, tag).ok()).collect();
+                    self.ask.select(&target.place, at_target.iter());
                     open.push(Open { target, tags });
                 }
                 Err(Gap::Blocked(problem)) => self.blocked.add(*problem, selected.len() as u64),
-                Ok(_) | Err(Gap::Pending) => {}
+                Err(Gap::Pending) => {}
             }
         }
-        for selected in &selected {
-            self.root(mirror, source, tags, selected, &open);
+        Some(Chosen {
+            mirror,
+            source,
+            tags,
+            selected,
+            open,
+        })
+    }
+
+    fn roots(&mut self, chosen: &Chosen<'a>) {
+        for selected in &chosen.selected {
+            self.root(chosen.mirror, chosen.source, chosen.tags, selected, &chosen.open);
+        }
+    }
+
+    /// Says where a repository is asked tag by tag because its vendor does not list it to us.
+    fn note_listing(&mut self, place: &Place) {
+        if let Some(reason) = self.ask.unlisted(place) {
+            self.wanted.notes.insert(Note {
+                place: Some(place.clone()),
+                text: format!("asked tag by tag, which is slow: {reason}"),
+            });
         }
     }
 
@@ -105,25 +152,124 @@ impl<'a> Walk<'a, '_> {
         );
     }
 
+    /// Returns the tags of a target that may be written; `None` where its repository is yet to come.
+    fn opened(
+        &mut self,
+        target: &'a Target,
+        tags: Option<&'a BTreeSet<Tag>>,
+    ) -> Answered<Option<&'a BTreeSet<Tag>>> {
+        let unit = self.unit(&target.place);
+        if self.ask.capabilities(&unit.registry).depth.is_some() && !unit.is_above(&target.place) {
+            let error = "the path names a repository of the vendor's, and no image in it".to_owned();
+            let hint = format!("add the image's name, as in {unit}/{{name}}");
+            let problem = problem(&target.place, Side::Target, ProblemKind::Policy, error);
+            return Err(Gap::Blocked(Box::new(Problem {
+                hint: Some(hint),
+                ..problem
+            })));
+        }
+        if let Some(standing) = self.standing(&unit, tags.is_some())? {
+            if let Some(reason) = &standing.refuses {
+                let problem = problem(&unit, Side::Target, ProblemKind::Policy, reason.clone());
+                return Err(Gap::Blocked(Box::new(problem)));
+            }
+            self.settings(&unit, standing);
+        } else if tags.is_none() {
+            self.may_appear(unit)?;
+        }
+        Ok(tags)
+    }
+
+    /// The repository that a call of the vendor's makes: the target's own, or one above it.
+    fn unit(&self, place: &Place) -> Place {
+        place.unit(self.ask.capabilities(&place.registry).depth)
+    }
+
+    /// Asks for the repository itself, where more must be known of it than its tags tell.
+    fn standing(&mut self, unit: &Place, listed: bool) -> Answered<Option<&'a Standing>> {
+        let capabilities = self.ask.capabilities(&unit.registry);
+        let registry = self.spec.registries.get(&unit.registry);
+        let settings = registry.and_then(|registry| registry.connection.settings());
+        let is_asked = capabilities.creation == Creation::Call
+            && match listed {
+                true => settings.is_some(),
+                // What is not listed may only lack images: its repository is one above.
+                false => capabilities.depth.is_some(),
+            };
+        if is_asked {
+            self.ask.repository(unit)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Notes an absent repository; one that nobody may make blocks what goes there.
-    fn may_appear(&mut self, target: &Target, tags: usize) -> bool {
-        let registry = self.spec.registries.get(&target.place.registry);
+    fn may_appear(&mut self, unit: Place) -> Answered<()> {
+        let registry = self.spec.registries.get(&unit.registry);
         let forbidden = registry.is_some_and(|registry| registry.connection.never_creates());
-        if forbidden || self.ask.capabilities(&target.place.registry).creation == Creation::Never {
+        if forbidden || self.ask.capabilities(&unit.registry).creation == Creation::Never {
             let error = "the repository does not exist and is not to be created".to_owned();
             let hint = "create it, or let create_repositories do so".to_owned();
-            let problem = problem(&target.place, Side::Target, ProblemKind::NotFound, error);
-            self.blocked.add(
-                Problem {
-                    hint: Some(hint),
-                    ..problem
-                },
-                tags as u64,
-            );
-            return false;
+            let problem = problem(&unit, Side::Target, ProblemKind::NotFound, error);
+            return Err(Gap::Blocked(Box::new(Problem {
+                hint: Some(hint),
+                ..problem
+            })));
         }
-        self.wanted.absent.insert(target.place.clone());
-        true
+        self.wanted.absent.insert(unit);
+        Ok(())
+    }
+
+    /// Takes note of settings that are not as wanted: to be changed where the configuration says so, else to be told.
+    fn settings(&mut self, unit: &Place, standing: &Standing) {
+        let registry = self.spec.registries.get(&unit.registry);
+        let updates = registry.is_some_and(|registry| registry.connection.updates_repositories());
+        for drift in &standing.drift {
+            let Drift {
+                setting,
+                found,
+                wanted,
+                change,
+            } = drift;
+            let how = match change {
+                Change::Possible if updates => {
+                    let drifts = self.wanted.updates.entry(unit.clone()).or_default();
+                    drifts.insert(drift.clone());
+                    continue;
+                }
+                Change::Possible => "`on_drift: update` would change it",
+                Change::Never => "only a new repository could have it",
+            };
+            self.wanted.notes.insert(Note {
+                place: Some(unit.clone()),
+                text: format!("{setting} is {found}, and {wanted} in the configuration; {how}"),
+            });
+        }
+    }
+
+    /// Refuses to move a tag that its registry would not let move.
+    fn movable(&mut self, way: Way<'a>, tag: &Tag) -> Answered<()> {
+        let immutable = |error: &str| {
+            let problem = problem(way.target, Side::Target, ProblemKind::Immutable, error.to_owned());
+            let hint = "give the new image another tag, or say `on_change: keep`".to_owned();
+            Err(Gap::Blocked(Box::new(Problem {
+                hint: Some(hint),
+                ..problem
+            })))
+        };
+        if self.ask.is_locked(way.target, tag) {
+            return immutable("the tag differs from the source's, and is locked");
+        }
+        if self.ask.capabilities(&way.target.registry).creation != Creation::Call {
+            return Ok(());
+        }
+        let unit = self.unit(way.target);
+        match self.ask.repository(&unit)? {
+            Some(standing) if standing.immutable.holds(tag.as_str()) => {
+                immutable("the tag differs from the source's, and the repository's tags are immutable")
+            }
+            _ => Ok(()),
+        }
     }
 
     fn selected(&mut self, mirror: &Mirror, source: &Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
@@ -291,7 +437,7 @@ impl<'a> Walk<'a, '_> {
         let unchanged = stands.as_ref() == Some(digest);
         if let (Some(tag), Some(_), false) = (tag, &stands, unchanged) {
             match way.mirror.on_change {
-                OnChange::Update => {}
+                OnChange::Update => self.movable(way, tag)?,
                 OnChange::Keep => {
                     self.wanted.counts.keep += 1;
                     self.wanted.notes.insert(Note {

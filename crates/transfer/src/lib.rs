@@ -5,6 +5,7 @@
 //!
 //! Nothing here prints. What happens is sent as [`Event`]s, how far it is stands in [`Counters`].
 
+mod cache;
 mod connections;
 mod context;
 mod counters;
@@ -20,6 +21,7 @@ mod landing;
 mod ledger;
 mod manifests;
 mod merge;
+mod newborns;
 mod node;
 mod progress;
 mod reads;
@@ -29,6 +31,7 @@ mod stop;
 mod survey;
 mod upload;
 
+pub use cache::ManifestCache;
 pub use connections::{Connected, Connections, Reader};
 pub use counters::{ByteCounts, Counters};
 pub use event::{Event, Events};

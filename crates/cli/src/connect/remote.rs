@@ -62,6 +62,12 @@ pub(super) async fn reach(
         registry: Arc::new(client),
         provider: Arc::new(provider),
         concurrency,
+        host: Some(host),
+        settings: resolved
+            .connection
+            .create_repositories
+            .clone()
+            .filter(serde_json::Value::is_object),
     })
 }
 

@@ -45,6 +45,21 @@ impl Connection {
     pub fn never_creates(&self) -> bool {
         self.create_repositories == Some(serde_json::Value::Bool(false))
     }
+
+    /// Returns the settings of repositories, where there are any.
+    #[must_use]
+    pub fn settings(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.create_repositories
+            .as_ref()
+            .and_then(|value| value.as_object())
+    }
+
+    /// Returns true where repositories that stand already get the settings that they lack: `on_drift: update`.
+    #[must_use]
+    pub fn updates_repositories(&self) -> bool {
+        let settings = self.settings();
+        settings.and_then(|settings| settings.get("on_drift")) == Some(&serde_json::Value::from("update"))
+    }
 }
 
 /// Certificates, as paths from the file they stand in.
