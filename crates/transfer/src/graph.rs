@@ -283,8 +283,8 @@ mod tests {
             op("b", &["x/p/one/app", "x/p/two/app", "x/other/app"], &["a"], &[]),
         ]);
         assert_eq!(graph.waits(), [0, 0, 1, 1, 2]);
-        assert_eq!(graph.dependents(0), [(4, Wait::Success), (2, Wait::Success)]);
-        assert_eq!(graph.dependents(1), [(4, Wait::Success), (3, Wait::Success)]);
+        assert_eq!(graph.dependents(0), [(2, Wait::Success), (4, Wait::Success)]);
+        assert_eq!(graph.dependents(1), [(3, Wait::Success), (4, Wait::Success)]);
     }
 
     #[test]
