@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod fault;
 pub mod image;
 pub mod layout;
+mod listening;
 pub mod process;
 pub mod proxy;
 pub mod push;
