@@ -11,5 +11,7 @@ mod listening;
 pub mod process;
 pub mod proxy;
 pub mod push;
+mod server;
 pub mod software;
+pub mod token_service;
 pub mod world;
