@@ -1,4 +1,4 @@
-//! ministack, a double of Amazon's interfaces that serves `/v2` of its ECR too. <https://pypi.org/project/ministack>
+//! ministack, a double of Amazon's interfaces that serves `/v2` of its ECR too. <https://github.com/ministackorg/ministack>
 
 use crate::amazon;
 use crate::python::Served;
@@ -17,7 +17,8 @@ const ENVIRONMENT: [(&str, &str); 6] = [
 
 /// A running ministack of its own state, on a free loopback port. It is killed when dropped.
 ///
-/// Its `/v2` asks nobody who they are, and serves the repositories that have been created alone.
+/// Its `/v2` asks nobody who they are, and serves the repositories that have been created alone: those of the account
+/// 000000000000, unless the `Host` is a name of Amazon's with another one.
 #[derive(Debug)]
 pub struct Ministack(Served);
 
