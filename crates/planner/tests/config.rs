@@ -14,6 +14,8 @@ mod hiding;
 mod meaning;
 #[path = "config/narrowing.rs"]
 mod narrowing;
+#[path = "config/settings.rs"]
+mod settings;
 #[path = "config/unfinished.rs"]
 mod unfinished;
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use oci::Host;
 use planner::RegistryName;
 use planner::config::{Resolved, Tls};
-use provider::{Class, GenericProvider, Profile};
+use provider::{GenericProvider, Profile};
 use registry::{
     Client, ClientSettings, HttpTransport, Reach, Request, RequestBody, TlsSettings, Transport,
     TransportErrorKind,
@@ -57,7 +57,8 @@ pub(super) async fn reach(
     let concurrency = settings.concurrency;
     let transport = Arc::new(transport(&host, &tls, wire)?);
     let client = Client::new(settings, transport, Arc::clone(&credentials));
-    let provider = GenericProvider::of(name.to_string(), credentials, Profile::of(Class::of(&host)));
+    let profile = Profile::of_connection(&host, &resolved.connection);
+    let provider = GenericProvider::of(name.to_string(), credentials, profile);
     Ok(Connected {
         registry: Arc::new(client),
         provider: Arc::new(provider),

@@ -1,21 +1,27 @@
 //! The configuration, `transship.yaml`: read strictly, every problem with its place.
 
+mod amazon;
 mod auth;
 mod conditions;
 mod connection;
 mod copy;
+mod creation;
 mod decode;
 mod diagnostic;
 mod excerpt;
 mod expand;
 mod file;
+mod google;
 mod groups;
 mod hide;
+mod json;
 mod mirrors;
 mod names;
 mod node;
 mod only;
+mod overrides;
 mod places;
+mod profile;
 mod provider;
 mod range;
 mod rate;
@@ -34,7 +40,8 @@ pub use connection::{Auth, Connection, Limits, SecretReference, Tls};
 pub use copy::{CopyError, CopyOptions, copy, reference};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Next};
 pub use file::{Input, parse, parse_offline};
-pub use provider::infer_provider;
+pub use overrides::{ProfileOverrides, Rated, ReferrersRule, UploadRule};
+pub use provider::{infer_provider, is_ecr_public};
 pub use resolve::Resolved;
 pub use schema::{STARTER, json_schema};
 pub use tags::{ConditionError, Conditions, Latest, Selection, SelectionProblem, TagSet, select};

@@ -10,6 +10,7 @@ mod generic;
 mod profile;
 mod provider;
 mod setup;
+mod table;
 
 pub use advice::Advice;
 pub use advised::AdvisedRegistry;
