@@ -8,6 +8,8 @@ mod broken_places;
 mod broken_yaml;
 #[path = "config/copying.rs"]
 mod copying;
+#[path = "config/discovering.rs"]
+mod discovering;
 #[path = "config/hiding.rs"]
 mod hiding;
 #[path = "config/meaning.rs"]

@@ -34,6 +34,9 @@ fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
         referrers: Referrers::All,
         foreign_layers: ForeignLayers::Skip,
         platforms: Vec::new(),
+        discoveries: Vec::new(),
+        found: Vec::new(),
+        problems: Vec::new(),
     };
     let registry = |name: &str| {
         let endpoint = Endpoint::Host(format!("{name}.example").parse().unwrap());

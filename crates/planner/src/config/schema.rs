@@ -22,6 +22,7 @@ mod tests {
     use super::super::auth::AUTH_KEYS;
     use super::super::conditions::{CONDITION_KEYS, LATEST_KEYS};
     use super::super::creation::{CREATE_KEYS, ENCRYPTION, ON_DRIFT, TAG_MUTABILITY};
+    use super::super::discovery::DISCOVERY_KEYS;
     use super::super::file::TOP_KEYS;
     use super::super::google::{CLEANUP_ACTIONS, CLEANUP_KEYS, MODE};
     use super::super::mirrors::{CHECK, DEFAULT_KEYS, FOREIGN_LAYERS, MIRROR_KEYS, ON_CHANGE};
@@ -84,6 +85,7 @@ mod tests {
                 &RATES.map(|(key, _)| key),
             ),
             ("/$defs/mirror/properties", &MIRROR_KEYS),
+            ("/$defs/source/anyOf/1/properties", &DISCOVERY_KEYS),
             ("/properties/defaults/properties", &DEFAULT_KEYS),
             ("/$defs/tagSet/properties", &CONDITION_KEYS),
             ("/$defs/tagSet/properties/latest/anyOf/1/properties", &LATEST_KEYS),
