@@ -1,6 +1,7 @@
 //! From a call to its final reply.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -351,9 +352,7 @@ impl Exchange {
             },
             CallBody::Stream { length, body } => RequestBody::Stream {
                 length: *length,
-                body: self
-                    .gate
-                    .throttle(std::mem::replace(body, stream::empty().boxed())),
+                body: self.gate.throttle(mem::replace(body, stream::empty().boxed())),
             },
         }
     }
@@ -378,15 +377,16 @@ impl Exchange {
 impl Landed {
     /// Looks into a refusal for words that say that the credential has ended. The body can be read again.
     async fn says_it_ended(&mut self) -> bool {
+        // Asked again after its end, a body may panic.
+        let mut rest = mem::replace(&mut self.response.body, stream::empty().boxed()).fuse();
         let mut read = BytesMut::new();
         let mut chunks = Vec::new();
         while read.len() < MAX_REFUSAL
-            && let Some(chunk) = self.response.body.next().await
+            && let Some(chunk) = rest.next().await
         {
             read.extend_from_slice(chunk.as_deref().unwrap_or_default());
             chunks.push(chunk);
         }
-        let rest = std::mem::replace(&mut self.response.body, stream::empty().boxed());
         self.response.body = stream::iter(chunks).chain(rest).boxed();
         Refusal::parse(self.response.status, &read).kind() == ErrorKind::Auth
     }

@@ -20,8 +20,8 @@ const SMALLER_PARTS: &str = "something in front of the registry limits the size 
 ///
 /// Parts are counted by us: what a registry says of how far it is may be stale (ECR's `Range` stays at the first part,
 /// aws/containers-roadmap#2831), and is asked for only where a part that was sent again is out of order. The last part
-/// goes out like the others, and not with the commit: so do Docker's client and Microsoft's SDKs, for which all
-/// registries that take parts were made, and a commit without a body can be sent again.
+/// goes out like the others, and not with the commit: so do Docker's client and Microsoft's SDKs, ECR takes it where all
+/// other parts are large enough (dotnet/sdk-container-builds#424), and a commit without a body can be sent again.
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks>
 pub(super) async fn send(
