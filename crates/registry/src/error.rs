@@ -72,6 +72,12 @@ impl Error {
         self
     }
 
+    /// Says what to do next, whatever was said before: the caller knows better.
+    pub(crate) fn with_better_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
     /// Adds what caused it. The message must not repeat it.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -15,6 +15,7 @@ mod flight;
 mod gate;
 mod home;
 mod http;
+mod lease;
 mod on_disk;
 mod pace;
 mod printable;
