@@ -47,6 +47,7 @@ pub use repository::{
     ByteStream, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
     WriteRepository,
 };
+pub use printable::printable;
 pub use rest::{Rest, RestBody, RestReply, RestRequest};
 pub use safe_url::SafeUrl;
 pub use secret::Secret;
