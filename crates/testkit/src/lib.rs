@@ -7,6 +7,7 @@ mod amazon;
 pub mod binary;
 pub mod exchange;
 pub mod fault;
+pub mod google;
 pub mod image;
 pub mod layout;
 mod listening;
