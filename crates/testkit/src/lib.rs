@@ -8,6 +8,7 @@ pub mod binary;
 pub mod exchange;
 pub mod fault;
 pub mod front;
+pub mod google;
 pub mod image;
 pub mod layout;
 mod listening;
