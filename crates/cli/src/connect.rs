@@ -42,11 +42,7 @@ pub(crate) enum Role {
 
 /// Returns the connections of a specification.
 pub(crate) fn of_spec(spec: &Spec) -> BTreeMap<RegistryName, Wanted> {
-    let sources = spec.mirrors.iter().flat_map(|mirror| &mirror.sources);
-    let targets = sources
-        .flat_map(|source| &source.targets)
-        .map(|target| &target.place.registry);
-    let targets: BTreeSet<&RegistryName> = targets.collect();
+    let targets = spec.writes();
     let wanted = |(name, registry): (&RegistryName, &planner::spec::Registry)| {
         (
             name.clone(),

@@ -7,7 +7,7 @@ use oci::{Digest, ManifestReference, MediaKind, Tag};
 use crate::ask::{Answered, Ask, Gap, both};
 use crate::attachments::{self, Listings};
 use crate::blocked::Blocked;
-use crate::config::{SelectionProblem, select};
+use crate::config::{self, Count, SelectionProblem, select};
 use crate::content::Way;
 use crate::plan::{Expect, Note};
 use crate::spec::{Check, Mirror, OnChange, Referrers, Source, Target};
@@ -22,6 +22,7 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
         wanted: Wanted::default(),
         blocked: Blocked::default(),
         claims: BTreeMap::new(),
+        counts: BTreeMap::new(),
     };
     let sources = spec
         .mirrors
@@ -30,6 +31,12 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
     let chosen: Vec<Chosen<'a>> = sources
         .filter_map(|(mirror, source)| walk.source(mirror, source))
         .collect();
+    for mirror in &spec.mirrors {
+        walk.shortfalls(mirror);
+    }
+    for problem in spec.problems() {
+        walk.blocked.add(problem, 0);
+    }
     for chosen in &chosen {
         walk.roots(chosen);
     }
@@ -48,6 +55,8 @@ struct Walk<'a, 'w> {
     blocked: Blocked,
     /// Which digest each target tag was promised, and by which mirror.
     claims: BTreeMap<(Place, Tag), (Digest, &'a str)>,
+    /// How many tags each set of a mirror took from a source that counts together with others.
+    counts: BTreeMap<(&'a str, &'a Place), Vec<Count>>,
 }
 
 /// One selected thing of a source.
@@ -272,7 +281,37 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn selected(&mut self, mirror: &Mirror, source: &Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
+    /// Says where all repositories that a glob found have too few tags between them.
+    fn shortfalls(&mut self, mirror: &'a Mirror) {
+        for found in mirror.found.iter().filter(|found| found.complete) {
+            let counts = found
+                .sources
+                .iter()
+                .map(|place| self.counts.get(&(mirror.name.as_str(), place)));
+            // What could not be listed is told already.
+            let Some(counts) = counts.collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            for shortfall in config::shortfalls(&mirror.tags, &sums(&counts)) {
+                let error = format!("in the repositories that `{}` matches, {shortfall}", found.glob);
+                self.blocked.add(
+                    Problem {
+                        registry: found.registry.clone(),
+                        repository: None,
+                        tag: None,
+                        side: Side::Source,
+                        kind: ProblemKind::NotFound,
+                        error,
+                        hint: Some("loosen the conditions, or lower at_least".to_owned()),
+                        tags: 0,
+                    },
+                    0,
+                );
+            }
+        }
+    }
+
+    fn selected(&mut self, mirror: &'a Mirror, source: &'a Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
         if let Some(pinned) = &source.pinned {
             let missing = pinned
                 .tag
@@ -288,8 +327,15 @@ impl<'a> Walk<'a, '_> {
             }];
         }
         let selection = select(&mirror.tags, tags);
+        let alone = mirror.counts_alone(&source.place);
         for problem in &selection.problems {
-            self.selection_problem(source, problem);
+            if alone || !matches!(problem, SelectionProblem::TooFew { .. }) {
+                self.selection_problem(source, problem);
+            }
+        }
+        if !alone {
+            let key = (mirror.name.as_str(), &source.place);
+            self.counts.insert(key, selection.counts.clone());
         }
         selection
             .tags
@@ -567,6 +613,19 @@ impl<'a> Walk<'a, '_> {
         });
         want.waits.extend(waits);
     }
+}
+
+/// Adds up, set by set.
+fn sums(counts: &[&Vec<Count>]) -> Vec<Count> {
+    let sets = counts.iter().map(|counts| counts.len()).max().unwrap_or_default();
+    let sum = |set: usize| {
+        let of_set = counts.iter().filter_map(|counts| counts.get(set));
+        of_set.fold(Count::default(), |sum, count| Count {
+            found: sum.found + count.found,
+            available: sum.available + count.available,
+        })
+    };
+    (0..sets).map(sum).collect()
 }
 
 fn target_tag(target: &Target, tag: &Tag) -> Result<Tag, String> {

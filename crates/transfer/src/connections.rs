@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use oci::{Host, RepositoryName};
 use planner::{Capabilities, Place, RegistryName};
 use provider::{Lister, Provider};
-use registry::{ReadRepository, Registry, Traffic};
+use registry::{Error, ReadRepository, Registry, Traffic};
 use serde_json::Value;
 
 use crate::ManifestCache;
@@ -86,8 +88,11 @@ pub struct Reader {
 
 type Open = Box<dyn Fn(&RepositoryName) -> Arc<dyn ReadRepository> + Send + Sync>;
 
+type Catalog = Box<dyn Fn() -> BoxFuture<'static, Result<Option<Vec<RepositoryName>>, Error>> + Send + Sync>;
+
 struct Door {
     open: Open,
+    catalog: Catalog,
     lister: Arc<dyn Lister>,
     settings: Option<Value>,
     concurrency: usize,
@@ -96,7 +101,12 @@ struct Door {
 impl Door {
     fn of(connected: &Connected) -> Self {
         let registry = Arc::clone(&connected.registry);
+        let listing = Arc::clone(&connected.registry);
         Self {
+            catalog: Box::new(move || {
+                let listing = Arc::clone(&listing);
+                async move { listing.catalog().await }.boxed()
+            }),
             open: Box::new(move |repository| registry.reader(repository)),
             lister: Arc::clone(&connected.provider) as Arc<dyn Lister>,
             settings: connected.settings.clone(),
@@ -120,6 +130,20 @@ impl Reader {
     pub(crate) fn lister(&self, registry: &RegistryName) -> Option<(&dyn Lister, Option<&Value>)> {
         let door = self.doors.get(registry)?;
         Some((door.lister.as_ref(), door.settings.as_ref()))
+    }
+
+    /// Lists the repositories of a registry, by its vendor or by the protocol; `None` where neither does.
+    pub(crate) async fn repositories(
+        &self,
+        registry: &RegistryName,
+    ) -> Result<Option<Vec<RepositoryName>>, Error> {
+        let Some(door) = self.doors.get(registry) else {
+            return Ok(None);
+        };
+        match door.lister.repositories().await? {
+            Some(repositories) => Ok(Some(repositories)),
+            None => (door.catalog)().await,
+        }
     }
 
     pub(crate) fn cache(&self) -> &ManifestCache {

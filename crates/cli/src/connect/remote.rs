@@ -16,7 +16,7 @@ use transfer::Connected;
 use url::Url;
 
 use super::CONCURRENCY;
-use super::cloud::{self, Cloud, Found};
+use super::cloud::{self, Cloud};
 use super::manner::{Flags, Manner};
 use super::sign_in::Sources;
 use crate::context::{Context, environment};
@@ -115,21 +115,16 @@ async fn identified(
         return Ok(generic(sources.without_cloud(None)));
     };
     let refuse = || Failure::refused(format!("registry `{name}`"));
-    let provider = match cloud
-        .provider(setup.clone())
-        .map_err(|error| refuse().because(&error))?
-    {
-        Found::Provider(provider) => provider,
-        Found::NotCompiledIn => {
-            let feature = cloud.feature();
-            let missing =
-                format!("support for `{feature}` is not compiled in; rebuild with --features {feature}");
-            let wanted = resolved.connection.provider.is_some() || cloud::asks_for_cloud(&setup.auth);
-            return match wanted {
-                true => Err(Failure::refused(format!("registry `{name}`: {missing}"))),
-                false => Ok(generic(sources.without_cloud(Some(missing)))),
-            };
-        }
+    let made = cloud.provider(setup.clone());
+    let Some(provider) = made.map_err(|error| refuse().because(&error))? else {
+        let feature = cloud.feature();
+        let missing =
+            format!("support for `{feature}` is not compiled in; rebuild with --features {feature}");
+        let wanted = resolved.connection.provider.is_some() || cloud::asks_for_cloud(&setup.auth);
+        return match wanted {
+            true => Err(Failure::refused(format!("registry `{name}`: {missing}"))),
+            false => Ok(generic(sources.without_cloud(Some(missing)))),
+        };
     };
     let found = context
         .unless_interrupted(provider.credentials().sign_in())
