@@ -1,10 +1,8 @@
 //! A transport that plays a registry, and credentials that count.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -48,7 +46,6 @@ pub(crate) struct Answer {
     headers: HeaderMap,
     body: Bytes,
     failure: Option<TransportErrorKind>,
-    after: Duration,
 }
 
 pub(crate) fn answer(status: u16) -> Answer {
@@ -57,7 +54,6 @@ pub(crate) fn answer(status: u16) -> Answer {
         headers: HeaderMap::new(),
         body: Bytes::new(),
         failure: None,
-        after: Duration::ZERO,
     }
 }
 
@@ -72,12 +68,6 @@ impl Answer {
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers
             .append(HeaderName::from_static(name), value.parse().unwrap());
-        self
-    }
-
-    /// Comes this much later, by the clock of tokio.
-    pub(crate) fn after(mut self, delay: Duration) -> Self {
-        self.after = delay;
         self
     }
 
@@ -104,8 +94,6 @@ type Play = dyn Fn(&Seen) -> Answer + Send + Sync;
 pub(crate) struct Scripted {
     play: Box<Play>,
     seen: Mutex<Vec<Seen>>,
-    /// How many requests to each address are on their way, and how many were at most.
-    running: Mutex<BTreeMap<String, (usize, usize)>>,
 }
 
 impl fmt::Debug for Scripted {
@@ -119,28 +107,7 @@ impl Scripted {
         Arc::new(Self {
             play: Box::new(play),
             seen: Mutex::default(),
-            running: Mutex::default(),
         })
-    }
-
-    /// Returns how many requests to one address were on their way at once, of the addresses whose path starts so.
-    pub(crate) fn peak(&self, path: &str) -> usize {
-        let running = self.running.lock().unwrap();
-        let of_path = running
-            .iter()
-            .filter(|(url, _)| url.parse::<Url>().unwrap().path().starts_with(path));
-        of_path.map(|(_, (_, peak))| *peak).max().unwrap_or(0)
-    }
-
-    fn enter(&self, url: &Url) {
-        let mut running = self.running.lock().unwrap();
-        let (now, peak) = running.entry(url.to_string()).or_default();
-        *now += 1;
-        *peak = (*peak).max(*now);
-    }
-
-    fn leave(&self, url: &Url) {
-        self.running.lock().unwrap().get_mut(url.as_str()).unwrap().0 -= 1;
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -178,16 +145,11 @@ impl Transport for Scripted {
             at: Instant::now(),
         };
         self.seen.lock().unwrap().push(seen.clone());
-        self.enter(&seen.url);
         let answer = (self.play)(&seen);
         // Lets the others run, as a network would.
         for _ in 0..8 {
             tokio::task::yield_now().await;
         }
-        if !answer.after.is_zero() {
-            tokio::time::sleep(answer.after).await;
-        }
-        self.leave(&seen.url);
         if let Some(kind) = answer.failure {
             return Err(TransportError::new(kind, "scripted"));
         }

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
 use tokio::time::Instant;
-use transship_registry::{Client, Credential, Error, ErrorKind, Operation, Registry};
+use transship_registry::{
+    Client, Credential, Error, ErrorKind, Operation, Registry, Request, Response, Transport, TransportError,
+};
+use url::Url;
 
 use crate::scripted::{Answer, Scripted, Seen, Source, answer, challenge, client, password, settings, token};
 
@@ -213,16 +217,50 @@ async fn a_token_service_that_recovers_is_forgiven() {
 
 const SHORT: Duration = Duration::from_secs(2);
 
-/// A registry whose tokens end two seconds after they were granted, by the clock. Both take their time.
-fn short_lived() -> Arc<Scripted> {
+/// A registry that takes its time, by a clock that is paused, and counts how many ask it for one thing at once.
+#[derive(Debug)]
+struct Slow {
+    registry: Arc<Scripted>,
+    /// How many requests to each address are on their way, and how many were at most.
+    running: Mutex<BTreeMap<Url, (usize, usize)>>,
+}
+
+#[async_trait]
+impl Transport for Slow {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let url = request.url.clone();
+        let delay = Duration::from_millis(50 + url.as_str().len() as u64 % 7 * 10);
+        {
+            let mut running = self.running.lock().unwrap();
+            let (now, peak) = running.entry(url.clone()).or_default();
+            *now += 1;
+            *peak = (*peak).max(*now);
+        }
+        let response = self.registry.send(request).await;
+        tokio::time::sleep(if url.path() == "/token" { delay * 3 } else { delay }).await;
+        self.running.lock().unwrap().get_mut(&url).unwrap().0 -= 1;
+        response
+    }
+}
+
+impl Slow {
+    /// Returns how many asked at once for a token with one scope, at most.
+    fn refreshes_at_once(&self) -> usize {
+        let running = self.running.lock().unwrap();
+        let tokens = running.iter().filter(|(url, _)| url.path() == "/token");
+        tokens.map(|(_, (_, peak))| *peak).max().unwrap()
+    }
+}
+
+/// A registry whose tokens end two seconds after they were granted.
+fn short_lived() -> Arc<Slow> {
     let granted: Mutex<BTreeMap<String, Instant>> = Mutex::default();
-    Scripted::new(move |request| {
+    let registry = Scripted::new(move |request| {
         let mut granted = granted.lock().unwrap();
-        let delay = Duration::from_millis(50 + request.url.as_str().len() as u64 % 7 * 10);
         if request.url.path() == "/token" {
             let name = format!("t{}", granted.len());
             granted.insert(name.clone(), request.at + SHORT);
-            return token(&name, 2).after(delay * 3);
+            return token(&name, 2);
         }
         let shown = request
             .authorization()
@@ -230,12 +268,15 @@ fn short_lived() -> Arc<Scripted> {
         let good = shown
             .and_then(|token| granted.get(token))
             .is_some_and(|end| request.at < *end);
-        let answer = match request.method.as_str() {
+        match request.method.as_str() {
             _ if !good => challenge(REALM),
             "PUT" => answer(201),
             _ => answer(200).body(r#"{"tags":[]}"#),
-        };
-        answer.after(delay)
+        }
+    });
+    Arc::new(Slow {
+        registry,
+        running: Mutex::default(),
     })
 }
 
@@ -249,8 +290,8 @@ fn bare(registry: &Scripted) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn sixty_four_tasks_live_on_tokens_of_two_seconds_with_one_refresh_on_its_way() {
-    let (registry, source) = (short_lived(), user());
-    let client = client(&registry, &source);
+    let (slow, source) = (short_lived(), user());
+    let client = Client::new(settings(), slow.clone(), source.clone());
     let start = Instant::now();
     let tasks = (0..64).map(|task| {
         let client = &client;
@@ -270,23 +311,23 @@ async fn sixty_four_tasks_live_on_tokens_of_two_seconds_with_one_refresh_on_its_
         .collect::<Result<_, _>>()
         .unwrap();
     assert!(looks.iter().all(|looks| *looks > 100), "{looks:?}");
-    assert_eq!(registry.peak("/token"), 1, "per scope");
+    assert_eq!(slow.refreshes_at_once(), 1, "per scope");
     assert_eq!(source.asked(), 1);
-    let refreshes = registry.to("/token").len();
+    let refreshes = slow.registry.to("/token").len();
     // Each scope is asked for anew after 1.6 of its 2 seconds.
     assert!((4 * 27..=4 * 39).contains(&refreshes), "{refreshes}");
     assert!(
-        bare(&registry) <= 64,
+        bare(&slow.registry) <= 64,
         "each task asks once without a token at most"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_ends_while_its_request_waits_for_its_turn_is_replaced_first() {
-    let registry = short_lived();
+    let slow = short_lived();
     let mut settings = settings();
     settings.wire.rates = BTreeMap::from([(Operation::PutManifest, 2)]);
-    let client = Client::new(settings, registry.clone(), user());
+    let client = Client::new(settings, slow.clone(), user());
     let manifest =
         r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
     let manifest = oci::Manifest::parse(manifest.into(), None).unwrap();
@@ -302,8 +343,8 @@ async fn a_token_that_ends_while_its_request_waits_for_its_turn_is_replaced_firs
     }
     // The first put learns how to sign in, and goes again.
     assert_eq!(start.elapsed().as_secs(), 64 / 2);
-    assert_eq!(registry.to("/v2/").len(), 65);
-    assert_eq!(registry.peak("/token"), 1);
+    assert_eq!(slow.registry.to("/v2/").len(), 65);
+    assert_eq!(slow.refreshes_at_once(), 1);
 }
 
 #[tokio::test(start_paused = true)]
