@@ -42,11 +42,11 @@ pub use client::Client;
 pub use error::{Error, ErrorKind};
 pub use http::{HttpTransport, TlsSettings};
 pub use on_disk::LayoutRegistry;
+pub use printable::printable;
 pub use repository::{
     ByteStream, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
     WriteRepository,
 };
-pub use printable::printable;
 pub use rest::{Rest, RestBody, RestReply, RestRequest};
 pub use safe_url::SafeUrl;
 pub use secret::Secret;
