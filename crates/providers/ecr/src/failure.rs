@@ -65,19 +65,22 @@ pub(crate) fn failure<E>(
     session: &Session,
     action: Action,
     repository: Option<&RepositoryName>,
-    error: SdkError<E>,
+    error: &SdkError<E>,
 ) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let doing = doing(session, action, repository);
-    if let Some(credentials) = find::<CredentialsError>(&error) {
+    if let Some(credentials) = find::<CredentialsError>(error) {
         return unidentified(session, credentials).during(&doing);
     }
-    let SdkError::ServiceError(_) = &error else {
-        return unanswered(&error).during(&doing);
+    let SdkError::ServiceError(_) = error else {
+        return unanswered(error).during(&doing);
     };
-    let (kind, text) = (kind(error.code()), text(&error));
+    let (kind, text) = match error.code() {
+        Some(code) => (kind(code), text(error)),
+        None => uncoded(error),
+    };
     let told = Error::new(kind, text.clone());
     let told = match kind {
         ErrorKind::Permission => advice::on_action(session, action, repository, &text).on(told),
@@ -87,6 +90,11 @@ where
         },
     };
     told.during(&doing)
+}
+
+/// Says whether AWS answered with this very code.
+pub(crate) fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, code: &str) -> bool {
+    error.code() == Some(code)
 }
 
 /// Says what was tried, and where.
@@ -109,8 +117,31 @@ pub(crate) fn nobody<E: StdError + 'static>(session: &Session, error: &SdkError<
     })
 }
 
-fn kind(code: Option<&str>) -> ErrorKind {
-    let code = code.unwrap_or_default();
+/// Reads an answer that is not as AWS's API gives it: that of a proxy, of an endpoint's policy, of a double.
+fn uncoded<E>(error: &SdkError<E>) -> (ErrorKind, String) {
+    let Some(response) = error.raw_response() else {
+        return (ErrorKind::Other, "AWS gave no answer that can be read".to_owned());
+    };
+    let status = response.status().as_u16();
+    let kind = match status {
+        401 => ErrorKind::Auth,
+        403 => ErrorKind::Permission,
+        429 => ErrorKind::RateLimit,
+        500..=599 => ErrorKind::Network,
+        _ => ErrorKind::Other,
+    };
+    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+    let message = body
+        .split_once("<Message>")
+        .and_then(|(_, rest)| rest.split_once("</Message>"));
+    let text = match message {
+        Some((message, _)) => printable(&format!("{status}: {message}")),
+        None => format!("{status}, in a form that is not AWS's; something may stand in between"),
+    };
+    (kind, text)
+}
+
+fn kind(code: &str) -> ErrorKind {
     KINDS
         .iter()
         .find(|(_, codes)| codes.contains(&code))
@@ -228,7 +259,7 @@ fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Refusal> {
 }
 
 fn denied(session: &Session, refusal: &Refusal) -> Error {
-    let kind = kind(refusal.code.as_deref());
+    let kind = refusal.code.as_deref().map_or(ErrorKind::Other, kind);
     let origin = session.origin();
     let error = Error::new(kind, format!("no credentials from {origin}: {}", refusal.text));
     if kind != ErrorKind::Permission {
@@ -301,16 +332,15 @@ mod tests {
     #[test]
     fn codes_have_their_kinds() {
         for (code, expected) in [
-            (Some("AccessDeniedException"), ErrorKind::Permission),
-            (Some("ThrottlingException"), ErrorKind::RateLimit),
-            (Some("LimitExceededException"), ErrorKind::Quota),
-            (Some("ExpiredTokenException"), ErrorKind::Auth),
-            (Some("RepositoryNotFoundException"), ErrorKind::NotFound),
-            (Some("ServerException"), ErrorKind::Network),
-            (Some("InvalidParameterException"), ErrorKind::Other),
-            (None, ErrorKind::Other),
+            ("AccessDeniedException", ErrorKind::Permission),
+            ("ThrottlingException", ErrorKind::RateLimit),
+            ("LimitExceededException", ErrorKind::Quota),
+            ("ExpiredTokenException", ErrorKind::Auth),
+            ("RepositoryNotFoundException", ErrorKind::NotFound),
+            ("ServerException", ErrorKind::Network),
+            ("InvalidParameterException", ErrorKind::Other),
         ] {
-            assert_eq!(kind(code), expected, "{code:?}");
+            assert_eq!(kind(code), expected, "{code}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::config::Builder;
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ecr::primitives::DateTime;
 use oci::RepositoryName;
 use registry::Error;
 use tokio::sync::OnceCell;
@@ -57,7 +58,7 @@ impl Private {
         &self,
         action: Action,
         repository: Option<&RepositoryName>,
-        error: SdkError<E>,
+        error: &SdkError<E>,
     ) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -75,7 +76,7 @@ impl Private {
             Err(error) => {
                 return match failure::nobody(&self.session, &error) {
                     Some(tried) => Ok(Answer::Nobody(tried)),
-                    None => Err(self.failure(action, None, error)),
+                    None => Err(self.failure(action, None, &error)),
                 };
             }
         };
@@ -84,7 +85,7 @@ impl Private {
             encoded: data
                 .and_then(|data| data.authorization_token())
                 .map(str::to_owned),
-            expires: data.and_then(|data| data.expires_at()).map(|at| at.secs()),
+            expires: data.and_then(|data| data.expires_at()).map(DateTime::secs),
         }))
     }
 }

@@ -34,7 +34,7 @@ impl Private {
                 .set_layer_digests(Some(group.iter().map(Digest::to_string).collect()))
                 .send()
                 .await
-                .map_err(|error| self.failure(Action::BatchCheckLayerAvailability, Some(repository), error));
+                .map_err(|error| self.failure(Action::BatchCheckLayerAvailability, Some(repository), &error));
             match output {
                 Ok(output) => found.extend(output.layers().iter().filter_map(available)),
                 // What does not exist holds nothing.

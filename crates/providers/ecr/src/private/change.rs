@@ -15,6 +15,7 @@ use registry::{Error, ErrorKind};
 use super::Private;
 use super::drift::Found;
 use crate::action::Action;
+use crate::failure;
 use crate::settings::{Encryption, Mutability, Settings, check_name};
 
 impl Private {
@@ -61,14 +62,8 @@ impl Private {
             .await;
         match created {
             Ok(_) => Ok(Ensured::Created),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_repository_already_exists_exception()) =>
-            {
-                Ok(Ensured::Existed)
-            }
-            Err(error) => Err(self.failure(Action::CreateRepository, Some(repository), error)),
+            Err(error) if failure::is(&error, "RepositoryAlreadyExistsException") => Ok(Ensured::Existed),
+            Err(error) => Err(self.failure(Action::CreateRepository, Some(repository), &error)),
         }
     }
 
@@ -146,7 +141,7 @@ impl Private {
             .send()
             .await;
         put.map(drop)
-            .map_err(|error| self.failure(Action::PutImageTagMutability, Some(repository), error))
+            .map_err(|error| self.failure(Action::PutImageTagMutability, Some(repository), &error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageScanningConfiguration.html>
@@ -161,7 +156,7 @@ impl Private {
             .send()
             .await;
         put.map(drop)
-            .map_err(|error| self.failure(Action::PutImageScanningConfiguration, Some(repository), error))
+            .map_err(|error| self.failure(Action::PutImageScanningConfiguration, Some(repository), &error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_TagResource.html>
@@ -181,7 +176,7 @@ impl Private {
             .await;
         tagged
             .map(drop)
-            .map_err(|error| self.failure(Action::TagResource, Some(repository), error))
+            .map_err(|error| self.failure(Action::TagResource, Some(repository), &error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutLifecyclePolicy.html>
@@ -200,7 +195,7 @@ impl Private {
             .send()
             .await;
         put.map(drop)
-            .map_err(|error| self.failure(Action::PutLifecyclePolicy, Some(repository), error))
+            .map_err(|error| self.failure(Action::PutLifecyclePolicy, Some(repository), &error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html>
@@ -219,7 +214,7 @@ impl Private {
             .send()
             .await;
         set.map(drop)
-            .map_err(|error| self.failure(Action::SetRepositoryPolicy, Some(repository), error))
+            .map_err(|error| self.failure(Action::SetRepositoryPolicy, Some(repository), &error))
     }
 }
 

@@ -47,10 +47,10 @@ impl Private {
             .await;
         let described = match described {
             Ok(described) => described,
-            Err(error) if is_absent(error.as_service_error().and_then(|error| error.meta().code())) => {
+            Err(error) if failure::is(&error, "RepositoryNotFoundException") => {
                 return Ok(None);
             }
-            Err(error) => return Err(self.failure(Action::DescribeRepositories, Some(repository), error)),
+            Err(error) => return Err(self.failure(Action::DescribeRepositories, Some(repository), &error)),
         };
         let Some(described) = described.repositories().first() else {
             return Ok(None);
@@ -77,7 +77,7 @@ impl Private {
             .send()
             .await;
         let output =
-            output.map_err(|error| self.failure(Action::ListTagsForResource, Some(repository), error))?;
+            output.map_err(|error| self.failure(Action::ListTagsForResource, Some(repository), &error))?;
         let pairs = output
             .tags()
             .iter()
@@ -100,14 +100,8 @@ impl Private {
                 repository,
                 output.lifecycle_policy_text(),
             ),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_lifecycle_policy_not_found_exception()) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(self.failure(Action::GetLifecyclePolicy, Some(repository), error)),
+            Err(error) if failure::is(&error, "LifecyclePolicyNotFoundException") => Ok(None),
+            Err(error) => Err(self.failure(Action::GetLifecyclePolicy, Some(repository), &error)),
         }
     }
 
@@ -122,14 +116,8 @@ impl Private {
             .await;
         match output {
             Ok(output) => self.policy(Action::GetRepositoryPolicy, repository, output.policy_text()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_repository_policy_not_found_exception()) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(self.failure(Action::GetRepositoryPolicy, Some(repository), error)),
+            Err(error) if failure::is(&error, "RepositoryPolicyNotFoundException") => Ok(None),
+            Err(error) => Err(self.failure(Action::GetRepositoryPolicy, Some(repository), &error)),
         }
     }
 
@@ -145,8 +133,4 @@ impl Private {
             Error::new(ErrorKind::Integrity, message).caused_by(error)
         })
     }
-}
-
-pub(super) fn is_absent(code: Option<&str>) -> bool {
-    code == Some("RepositoryNotFoundException")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_ecr::types::{EncryptionType, ImageTagMutability, Repository};
+use aws_sdk_ecr::types::{EncryptionType, ImageScanningConfiguration, ImageTagMutability, Repository};
 use planner::{Change, Drift, Immutable};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ impl Found {
             exclusions: filters.iter().map(|filter| filter.filter().to_owned()).collect(),
             scan_on_push: repository
                 .image_scanning_configuration()
-                .is_some_and(|scanning| scanning.scan_on_push()),
+                .is_some_and(ImageScanningConfiguration::scan_on_push),
             encryption: encryption.and_then(|encryption| encryption_of(encryption.encryption_type())),
             kms_key: encryption
                 .and_then(|encryption| encryption.kms_key())

@@ -54,7 +54,7 @@ impl Private {
                     if let Some(tried) = failure::nobody(&self.session, &error) {
                         return Ok(Listing::Unavailable(Some(tried)));
                     }
-                    return not_listed(self.failure(Action::DescribeImages, Some(repository), error));
+                    return not_listed(self.failure(Action::DescribeImages, Some(repository), &error));
                 }
             }
         }
@@ -76,7 +76,7 @@ impl Private {
             .send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.failure(Action::DescribeRepositories, None, error))?;
+            let page = page.map_err(|error| self.failure(Action::DescribeRepositories, None, &error))?;
             let found = page
                 .repositories()
                 .iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_sdk_ecrpublic::Client;
 use aws_sdk_ecrpublic::config::Builder;
 use aws_sdk_ecrpublic::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ecrpublic::primitives::DateTime;
 use oci::RepositoryName;
 use registry::Error;
 use tokio::sync::OnceCell;
@@ -55,7 +56,7 @@ impl Public {
         &self,
         action: Action,
         repository: Option<&RepositoryName>,
-        error: SdkError<E>,
+        error: &SdkError<E>,
     ) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -72,7 +73,7 @@ impl Public {
             Err(error) => {
                 return match failure::nobody(&self.session, &error) {
                     Some(tried) => Ok(Answer::Nobody(tried)),
-                    None => Err(self.failure(Action::GetAuthorizationToken, None, error)),
+                    None => Err(self.failure(Action::GetAuthorizationToken, None, &error)),
                 };
             }
         };
@@ -81,7 +82,7 @@ impl Public {
             encoded: data
                 .and_then(|data| data.authorization_token())
                 .map(str::to_owned),
-            expires: data.and_then(|data| data.expires_at()).map(|at| at.secs()),
+            expires: data.and_then(|data| data.expires_at()).map(DateTime::secs),
         }))
     }
 }

@@ -9,6 +9,7 @@ use registry::{Error, ErrorKind};
 
 use super::{Public, catalog};
 use crate::action::Action;
+use crate::failure;
 use crate::public::registries::Ours;
 use crate::settings::{Catalog, Settings, check_name};
 
@@ -69,14 +70,8 @@ impl Public {
             .await;
         match created {
             Ok(_) => Ok(Ensured::Created),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_repository_already_exists_exception()) =>
-            {
-                Ok(Ensured::Existed)
-            }
-            Err(error) => Err(self.failure(Action::CreateRepository, Some(ours.path), error)),
+            Err(error) if failure::is(&error, "RepositoryAlreadyExistsException") => Ok(Ensured::Existed),
+            Err(error) => Err(self.failure(Action::CreateRepository, Some(ours.path), &error)),
         }
     }
 
@@ -119,7 +114,7 @@ impl Public {
             .await;
         tagged
             .map(drop)
-            .map_err(|error| self.failure(Action::TagResource, Some(ours.path), error))
+            .map_err(|error| self.failure(Action::TagResource, Some(ours.path), &error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonECRPublic/latest/APIReference/API_SetRepositoryPolicy.html>
@@ -133,7 +128,7 @@ impl Public {
             .send()
             .await;
         set.map(drop)
-            .map_err(|error| self.failure(Action::SetRepositoryPolicy, Some(ours.path), error))
+            .map_err(|error| self.failure(Action::SetRepositoryPolicy, Some(ours.path), &error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonECRPublic/latest/APIReference/API_PutRepositoryCatalogData.html>
@@ -147,7 +142,7 @@ impl Public {
             .send()
             .await;
         put.map(drop)
-            .map_err(|error| self.failure(Action::PutRepositoryCatalogData, Some(ours.path), error))
+            .map_err(|error| self.failure(Action::PutRepositoryCatalogData, Some(ours.path), &error))
     }
 }
 

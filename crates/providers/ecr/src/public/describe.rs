@@ -69,7 +69,7 @@ impl Public {
             .repository_names(&ours.name)
             .send()
             .await
-            .map_err(|error| self.failure(Action::DescribeRepositories, Some(ours.path), error));
+            .map_err(|error| self.failure(Action::DescribeRepositories, Some(ours.path), &error));
         let described = match described {
             Ok(described) => described,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -102,7 +102,7 @@ impl Public {
             .resource_arn(arn)
             .send()
             .await
-            .map_err(|error| self.failure(Action::ListTagsForResource, Some(ours.path), error))?;
+            .map_err(|error| self.failure(Action::ListTagsForResource, Some(ours.path), &error))?;
         let pairs = output
             .tags()
             .iter()
@@ -120,14 +120,8 @@ impl Public {
             .await;
         let text = match output {
             Ok(output) => output.policy_text().map(str::to_owned),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_repository_policy_not_found_exception()) =>
-            {
-                None
-            }
-            Err(error) => return Err(self.failure(Action::GetRepositoryPolicy, Some(ours.path), error)),
+            Err(error) if failure::is(&error, "RepositoryPolicyNotFoundException") => None,
+            Err(error) => return Err(self.failure(Action::GetRepositoryPolicy, Some(ours.path), &error)),
         };
         text.map(|text| serde_json::from_str(&text))
             .transpose()
@@ -148,14 +142,10 @@ impl Public {
             .await;
         match output {
             Ok(output) => Ok(output.catalog_data().map(catalog::found).unwrap_or_default()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_repository_catalog_data_not_found_exception()) =>
-            {
+            Err(error) if failure::is(&error, "RepositoryCatalogDataNotFoundException") => {
                 Ok(Catalog::default())
             }
-            Err(error) => Err(self.failure(Action::GetRepositoryCatalogData, Some(ours.path), error)),
+            Err(error) => Err(self.failure(Action::GetRepositoryCatalogData, Some(ours.path), &error)),
         }
     }
 }

@@ -47,7 +47,7 @@ impl Public {
             match page {
                 Ok(page) => tags.extend(page.image_tag_details().iter().filter_map(tag)),
                 Err(error) => {
-                    return not_listed(self.failure(Action::DescribeImageTags, Some(repository), error));
+                    return not_listed(self.failure(Action::DescribeImageTags, Some(repository), &error));
                 }
             }
         }
@@ -70,7 +70,7 @@ impl Public {
             .send();
         let mut paths = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.failure(Action::DescribeRepositories, None, error))?;
+            let page = page.map_err(|error| self.failure(Action::DescribeRepositories, None, &error))?;
             let names = page
                 .repositories()
                 .iter()
@@ -101,7 +101,7 @@ impl Public {
                 .set_layer_digests(Some(group.iter().map(Digest::to_string).collect()))
                 .send()
                 .await
-                .map_err(|error| self.failure(Action::BatchCheckLayerAvailability, Some(repository), error));
+                .map_err(|error| self.failure(Action::BatchCheckLayerAvailability, Some(repository), &error));
             let output = match output {
                 Ok(output) => output,
                 // What does not exist holds nothing.

@@ -62,7 +62,7 @@ impl Public {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| match failure::nobody(&self.session, &error) {
                 Some(tried) => Error::new(ErrorKind::Auth, tried),
-                None => self.failure(Action::DescribeRegistries, None, error),
+                None => self.failure(Action::DescribeRegistries, None, &error),
             })?;
             for registry in page.registries() {
                 self.session.belongs_to(registry.registry_id());
