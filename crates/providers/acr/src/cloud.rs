@@ -9,36 +9,30 @@ pub(crate) struct Cloud {
     pub(crate) suffix: &'static str,
     /// Where Entra ID grants tokens.
     pub(crate) authority: &'static str,
-    /// Whom tokens for registries are for.
-    pub(crate) audience: &'static str,
     /// Azure Resource Manager, which is also whom tokens for it are for.
     pub(crate) management: &'static str,
 }
 
-/// Every registry takes tokens for its own audience, whatever `azureADAuthenticationAsArmPolicy` says.
+/// Whom tokens for registries are for, in every cloud. It is taken whatever `azureADAuthenticationAsArmPolicy` says.
 ///
 /// <https://learn.microsoft.com/azure/container-registry/container-registry-disable-authentication-as-arm>
+pub(crate) const AUDIENCE: &str = "https://containerregistry.azure.net";
+
 const PUBLIC: Cloud = Cloud {
     suffix: "azurecr.io",
     authority: "https://login.microsoftonline.com",
-    audience: "https://containerregistry.azure.net",
     management: "https://management.azure.com",
 };
 
-/// In the other clouds the audience of Resource Manager is the documented one.
-///
-/// <https://learn.microsoft.com/javascript/api/@azure/container-registry/knowncontainerregistryaudience>
 const CHINA: Cloud = Cloud {
     suffix: "azurecr.cn",
     authority: "https://login.chinacloudapi.cn",
-    audience: "https://management.chinacloudapi.cn",
     management: "https://management.chinacloudapi.cn",
 };
 
 const GOVERNMENT: Cloud = Cloud {
     suffix: "azurecr.us",
     authority: "https://login.microsoftonline.us",
-    audience: "https://management.usgovcloudapi.net",
     management: "https://management.usgovcloudapi.net",
 };
 
@@ -107,12 +101,5 @@ mod tests {
         ] {
             assert_eq!(seen(host), (cloud.authority, name), "{host}");
         }
-    }
-
-    #[test]
-    fn only_the_public_cloud_has_an_audience_of_its_own_for_registries() {
-        assert_ne!(PUBLIC.audience, PUBLIC.management);
-        assert_eq!(CHINA.audience, CHINA.management);
-        assert_eq!(GOVERNMENT.audience, GOVERNMENT.management);
     }
 }

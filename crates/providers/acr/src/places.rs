@@ -5,7 +5,7 @@ use planner::config::Auth;
 use registry::{Error, ErrorKind};
 use url::Url;
 
-use crate::cloud::Cloud;
+use crate::cloud::{AUDIENCE, Cloud};
 
 /// Where everything of one registry is asked, and whom tokens are for.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Places {
         if authority.scheme() != "https" {
             return Err(malformed("authority", "is not encrypted: say https://"));
         }
-        let audience = auth.audience.as_deref().unwrap_or(cloud.audience);
+        let audience = auth.audience.as_deref().unwrap_or(AUDIENCE);
         let management = auth.endpoint.as_deref().unwrap_or(cloud.management);
         Ok(Self {
             host: host.clone(),
