@@ -86,7 +86,7 @@ client = ContainerRegistryManagementClient(
 )
 print(*(registry.name for registry in client.registries.list()))
 registry = client.registries.get("images", "contoso")
-print(registry.id, registry.properties.provisioning_state, registry.properties.role_assignment_mode)
+print(registry.id, registry.properties.provisioning_state.value, registry.properties.role_assignment_mode.value)
 poller = client.registries.begin_import_image("images", "contoso", {
     "source": {"registryUri": "docker.io", "sourceImage": "library/alpine@sha256:%s" % ("0" * 64),
                "credentials": {"username": "ann", "password": "word"}},
@@ -106,7 +106,8 @@ except HttpResponseError as error:
         code: "InvalidParameters".to_owned(),
         message: "Error copying blobs.".to_owned(),
     }));
-    oracle(&azure, script).await;
+    let said = oracle(&azure, script).await;
+    assert!(said.ends_with("\nfailed InvalidParameters\n"), "{said}");
     let imports = azure.imports();
     assert_eq!((imports.len(), imports[0].polls), (2, 2));
     assert_eq!(imports[0].body["source"]["registryUri"], "docker.io");
@@ -119,7 +120,12 @@ async fn a_right_that_is_not_there_is_refused_as_microsofts_clients_expect() {
     }
     let azure = Azure::start().await;
     azure.admit(Principal::new(CLIENT, [Right::Push]).secret("swordfish"));
-    azure.put("team/app", None, "sha256:0", "application/vnd.oci.image.manifest.v1+json");
+    azure.put(
+        "team/app",
+        None,
+        "sha256:0",
+        "application/vnd.oci.image.manifest.v1+json",
+    );
     let said = oracle(
         &azure,
         r#"
@@ -161,18 +167,31 @@ async fn a_real_registry_takes_the_tokens() {
     let host = azure.host();
     let scope = "repository:team/app:pull";
     let answer = client
-        .get(format!("https://{host}/oauth2/token?service={host}&scope={scope}"))
+        .get(format!(
+            "https://{host}/oauth2/token?service={host}&scope={scope}"
+        ))
         .basic_auth(CLIENT, Some("swordfish"))
         .send()
         .await
         .expect("it answers");
-    let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.expect("it is whole")).expect("it is JSON");
+    let body: serde_json::Value =
+        serde_json::from_slice(&answer.bytes().await.expect("it is whole")).expect("it is JSON");
     let listing = async |token: &str| {
         let url = format!("https://{host}/v2/team/app/tags/list");
-        client.get(url).bearer_auth(token).send().await.expect("it answers").status()
+        client
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .await
+            .expect("it answers")
+            .status()
     };
     let token = body["access_token"].as_str().expect("a token is text");
-    assert_eq!(listing(token).await, 404, "signed in, and there is no such repository");
+    assert_eq!(
+        listing(token).await,
+        404,
+        "signed in, and there is no such repository"
+    );
     assert_eq!(listing("x.y.z").await, 401);
     azure.revoke();
     assert_eq!(listing(token).await, 401, "a token that has ended is none");

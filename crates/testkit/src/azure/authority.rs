@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::TlsAcceptor;
@@ -21,6 +21,7 @@ impl Authority {
             rcgen::KeyUsagePurpose::KeyCertSign,
             rcgen::KeyUsagePurpose::CrlSign,
         ];
+        params.distinguished_name.push(DnType::CommonName, "testkit");
         let key = KeyPair::generate().expect("a key can be generated");
         let certificate = params.self_signed(&key).expect("a certificate can be signed");
         let issuer = Issuer::new(params, key);
@@ -42,6 +43,8 @@ impl Authority {
 
 fn acceptor(issuer: &Issuer<'static, KeyPair>) -> TlsAcceptor {
     let mut params = CertificateParams::new([String::from("localhost")]).expect("the name is sound");
+    // A leaf of the same name as its authority is taken for one that vouches for itself.
+    params.distinguished_name.push(DnType::CommonName, "localhost");
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().expect("a key can be generated");
     let certificate = params

@@ -5,6 +5,7 @@
 use std::io;
 use std::sync::Arc;
 
+use http::header::HOST;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -18,6 +19,9 @@ const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 pub(super) async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Response<Body>> {
     let asked = Asked::read(request).await?;
     let _running = shared.directory.note(&asked);
+    if asked.path == format!("/{TENANT}/v2.0/.well-known/openid-configuration") {
+        return discovery(&asked);
+    }
     let is_endpoint = asked.method == Method::POST && asked.path == format!("/{TENANT}/oauth2/v2.0/token");
     if !is_endpoint {
         return refuse(
@@ -69,6 +73,22 @@ pub(super) async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> i
     answer::ok(
         &json!({ "token_type": "Bearer", "expires_in": 86_399, "ext_expires_in": 86_399, "access_token": token }),
     )
+}
+
+/// <https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc>
+fn discovery(asked: &Asked) -> io::Result<Response<Body>> {
+    let host = asked
+        .headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let base = format!("https://{host}/{TENANT}");
+    answer::ok(&json!({
+        "issuer": format!("{base}/v2.0"),
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+    }))
 }
 
 /// <https://learn.microsoft.com/entra/identity-platform/reference-error-codes#handling-error-codes-in-your-application>

@@ -146,8 +146,8 @@ pub(super) fn poll(id: &str, shared: &Shared) -> io::Result<Response<Body>> {
         return answer::with(StatusCode::ACCEPTED, &[("retry-after", "0")], &Value::Null);
     }
     if let Err(failure) = end {
-        let error = json!({ "code": failure.code, "message": failure.message });
-        return answer::ok(&json!({ "status": "Failed", "error": error }));
+        // Seen in the field: https://github.com/Azure/azure-powershell/issues/17348
+        return answer::management_error(StatusCode::BAD_REQUEST, &failure.code, &failure.message);
     }
     let body = import.body.clone();
     drop(inner);

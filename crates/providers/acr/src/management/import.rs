@@ -59,12 +59,24 @@ impl Management {
                 return Err(Error::new(ErrorKind::Integrity, message));
             };
             tokio::time::sleep_until(Instant::now() + pause(&reply.headers)).await;
-            reply = checked(self.get(url).await?, action)?;
+            reply = polled(self.get(url).await?, action)?;
         }
         match failure(&reply.body) {
             Some(said) => Err(Error::new(kind(&said), format!("{action}: {said}"))),
             None => Ok(()),
         }
+    }
+}
+
+/// An import that was taken and failed: in the registry's words, which are about the source as often as not.
+fn polled(reply: RestReply, action: &str) -> Result<RestReply, Error> {
+    let own = matches!(
+        reply.status,
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
+    );
+    match failure(&reply.body).filter(|_| reply.status.is_client_error() && !own) {
+        Some(said) => Err(Error::new(kind(&said), format!("{action}: {said}"))),
+        None => checked(reply, action),
     }
 }
 
