@@ -118,8 +118,7 @@ struct Credentials(Arc<Session>);
 #[async_trait]
 impl CredentialSource for Credentials {
     async fn sign_in(&self) -> Result<SignIn, Error> {
-        let signed = self.0.sign_in_anew(self.0.last().as_ref()).await?;
-        Ok(signed.sign_in.clone())
+        self.0.hand_out().await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Signing in at the registry: a token of Entra ID is exchanged for a refresh token of the registry's own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -44,6 +45,7 @@ pub(crate) struct Signed {
     /// Whom Azure knows us as.
     pub(crate) identity: Option<Identity>,
     until: Option<Instant>,
+    handed_out: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -101,8 +103,21 @@ impl Session {
     /// An identity that is available and gives no token, and a registry that does not take it.
     pub(crate) async fn sign_in_anew(&self, before: Option<&Arc<Signed>>) -> Result<Arc<Signed>, Error> {
         let newer = |signed: &Arc<Signed>| before.is_none_or(|before| !Arc::ptr_eq(before, signed));
-        let newer = |signed: &Arc<Signed>| before.is_some() && newer(signed);
         self.signed.get(newer, self.sign_in()).await
+    }
+
+    /// Returns a credential that was not handed out before: who asks again has been refused, or it has ended.
+    ///
+    /// # Errors
+    /// See [`Session::sign_in_anew`].
+    pub(crate) async fn hand_out(&self) -> Result<SignIn, Error> {
+        let last = self.last().filter(|signed| signed.is_fresh());
+        let signed = match last {
+            Some(signed) if !signed.handed_out.swap(true, Ordering::Relaxed) => signed,
+            last => self.sign_in_anew(last.as_ref()).await?,
+        };
+        signed.handed_out.store(true, Ordering::Relaxed);
+        Ok(signed.sign_in.clone())
     }
 
     async fn sign_in(&self) -> Result<Arc<Signed>, Error> {
@@ -125,7 +140,8 @@ impl Session {
                 origin: identity.to_string(),
                 expires,
             },
-            identity: Some(identity),
+            identity: Some(*identity),
+            handed_out: AtomicBool::new(false),
             until: Some(asked + useful),
         }))
     }
@@ -193,6 +209,7 @@ fn nobody(reasons: &str) -> Signed {
         },
         identity: None,
         until: None,
+        handed_out: AtomicBool::new(false),
     }
 }
 

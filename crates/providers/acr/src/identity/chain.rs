@@ -28,7 +28,7 @@ pub(crate) struct Chain {
 /// What the chain came to.
 pub(crate) enum Resolved {
     /// Azure knows us.
-    Identity(Identity),
+    Identity(Box<Identity>),
     /// It does not; the text says why, link by link.
     Nobody(String),
 }
@@ -88,7 +88,7 @@ impl Chain {
             match self.attempt(link, scope).await {
                 Ok(identity) => {
                     let _ = self.settled.set(index);
-                    return Ok(Resolved::Identity(identity));
+                    return Ok(Resolved::Identity(Box::new(identity)));
                 }
                 Err(Missing::Absent(reason)) => absent.push(format!("{link}: {reason}")),
                 Err(Missing::Failed(error)) => return Err(told(error, &absent)),
