@@ -41,6 +41,7 @@ mod wire;
 pub use call::Effort;
 pub use client::Client;
 pub use error::{Error, ErrorKind};
+pub use flight::Flight;
 pub use http::{HttpTransport, TlsSettings};
 pub use on_disk::LayoutRegistry;
 pub use printable::printable;

@@ -4,6 +4,7 @@
 //! A dev-dependency only. Images are pushed and read back here without any of the crates under test.
 
 mod amazon;
+pub mod azure;
 pub mod binary;
 pub mod exchange;
 pub mod fault;
