@@ -123,6 +123,24 @@ async fn nobody_is_told_to_sign_in() {
 }
 
 #[tokio::test]
+async fn whom_a_helper_names_is_not_taken_for_the_identity_of_the_api() {
+    let cloud = Cloud::start().await;
+    let auth = Auth {
+        helper: Some("pass".to_owned()),
+        endpoint: Some(cloud.registry.url()),
+        ..Auth::default()
+    };
+    let machine = environment(&[("GCE_METADATA_HOST", &cloud.identities.host())]);
+    let provider = GarProvider::new(setup(HOST, auth, machine)).unwrap();
+    let repository = "my-project/base/app".parse().unwrap();
+    provider.find_repository(&repository, None).await.unwrap();
+    let error = Error::new(ErrorKind::Permission, "403 Forbidden: denied");
+    let advice = provider.advise(Operation::GetBlob, &repository, &error).unwrap();
+    assert_eq!(advice.identity, "whoever `auth` of registry gar names");
+    assert!(!advice.grant.contains(MACHINE), "{advice}");
+}
+
+#[tokio::test]
 async fn every_refused_call_of_the_api_is_answered_with_what_to_grant() {
     for call in Call::ALL {
         let cloud = Cloud::start().await;

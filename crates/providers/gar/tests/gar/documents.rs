@@ -158,7 +158,6 @@ async fn every_request_is_one_that_googles_discovery_document_describes() {
 
     let mut requests: Vec<Value> = cloud.registry.asked().iter().map(request).collect();
     requests.dedup();
-    requests.truncate(12);
     let said = python::run(CHECK, &[("REQUESTS", &json!(requests).to_string())]).await;
     let methods: BTreeSet<&str> = said.lines().collect();
     let prefix = "artifactregistry.projects.locations";
