@@ -8,7 +8,7 @@ use transship_testkit::software::{Need, need_python};
 
 const LIFE_OF_A_REPOSITORY: &str = r#"
 import os
-from google.api_core.exceptions import AlreadyExists, InvalidArgument, NotFound
+from google.api_core.exceptions import Conflict, BadRequest, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import artifactregistry_v1 as ar
 from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryRestTransport
@@ -37,7 +37,7 @@ print("create:", made.name, made.format_.name, made.mode.name, made.docker_confi
 try:
     client.create_repository(parent=parent, repository=wanted, repository_id="base")
     raise SystemExit("it was made twice")
-except AlreadyExists as error:
+except Conflict as error:
     print("again:", error.code.value)
 
 changed = client.update_repository(
@@ -47,7 +47,7 @@ try:
     client.update_repository(
         repository=ar.Repository(name=name, kms_key_name="k"), update_mask=FieldMask(paths=["kms_key_name"]))
     raise SystemExit("the key was changed")
-except InvalidArgument as error:
+except BadRequest as error:
     print("key:", error.code.value)
 
 package = name + "/packages/team%2Fapp"
@@ -99,14 +99,20 @@ async fn googles_own_client_makes_changes_and_lists_a_repository() {
 /// Google's own library for Python signs in as each kind of identity.
 const SIGN_IN: &str = r#"
 import json, os
-import google.auth
+from google.auth import identity_pool
 from google.auth.transport.requests import Request
+from google.oauth2.credentials import Credentials as User
+user = json.load(open(os.environ["USER_FILE"]))
+# From a file, this library takes no other address than Google's.
+credentials = User(None, **{key: user[key] for key in ("refresh_token", "token_uri", "client_id", "client_secret")})
+credentials.refresh(Request())
+print(credentials.token)
 for path in os.environ["FILES"].split(":"):
-    credentials, _ = google.auth.load_credentials_from_file(path, scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    credentials = identity_pool.Credentials.from_file(path, scopes=["https://www.googleapis.com/auth/cloud-platform"])
     credentials.refresh(Request())
     print(credentials.token)
-from google.auth.compute_engine import Credentials
-credentials = Credentials()
+from google.auth.compute_engine import Credentials as Machine
+credentials = Machine()
 credentials.refresh(Request())
 print(credentials.token)
 "#;
@@ -138,6 +144,7 @@ async fn googles_own_library_signs_in_as_every_kind_of_identity() {
     }
     let host = identities.host();
     let environment = [
+        ("USER_FILE", paths.remove(0)),
         ("FILES", paths.join(":")),
         ("GCE_METADATA_HOST", host.clone()),
         ("GCE_METADATA_IP", host),

@@ -1,35 +1,25 @@
 //! The account that Google's library signs in with.
 
-use std::error::Error as _;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use google_cloud_auth::build_errors::Error as BuilderError;
-use google_cloud_auth::credentials::{
-    AccessTokenCredentials, external_account, impersonated, mds, service_account, user_account,
-};
-use google_cloud_auth::errors::CredentialsError;
+use google_cloud_auth::credentials::AccessTokenCredentials;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use provider::Setup;
 use registry::{Error, ErrorKind, Secret};
-use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::adc::{FORMS, KeyFile};
-use crate::identity::{Identity, Source};
+use crate::identity::{Identity, names_stranger};
+use crate::library;
 use crate::member::Member;
 use crate::metadata::Metadata;
-
-/// The only scope with which the API writes.
-const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+use crate::trouble::{self, nobody};
 
 /// The variable by which gcloud, too, is told another address of the IAM Credentials API.
 ///
 /// <https://docs.cloud.google.com/sdk/docs/properties>
 const IAM: &str = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS";
-
-const DEFAULT_IAM: &str = "https://iamcredentials.googleapis.com";
 
 /// The variable, and the field of a file, that name the project which requests are counted for.
 const QUOTA: (&str, &str) = ("GOOGLE_CLOUD_QUOTA_PROJECT", "quota_project_id");
@@ -40,12 +30,6 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How often a token is asked for where it may come yet, and how long after the first failure it is asked again.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// Fields of files that are never told.
-const SECRETS: [&str; 3] = ["private_key", "refresh_token", "client_secret"];
-
-/// The most of a failure's text that is told, in characters.
-const MAX_TOLD: usize = 600;
 
 /// Whoever signs in. The library's credentials are made at the first need, inside the runtime that they need.
 pub(crate) struct Account {
@@ -78,6 +62,14 @@ impl Account {
         }
     }
 
+    pub(crate) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    fn iam(&self) -> Option<String> {
+        (self.setup.environment)(IAM).filter(|url| !url.is_empty())
+    }
+
     /// Finds who signs in. Files are read anew each time, so that a key that was changed is taken.
     ///
     /// # Errors
@@ -91,6 +83,14 @@ impl Account {
     /// Forgets a token that was refused, so that the next is a new one.
     pub(crate) async fn forget(&self) {
         *self.built.lock().await = None;
+    }
+
+    /// Returns who asks for images: whoever was found last, unless `auth` names somebody who is none of Google's.
+    pub(crate) fn puller(&self) -> Option<Member> {
+        if names_stranger(&self.setup.auth) {
+            return Some(Member::stranger(&self.setup.name));
+        }
+        self.member()
     }
 
     /// Returns who was found last.
@@ -138,7 +138,7 @@ impl Account {
             tries += 1;
             let credentials = match &*built {
                 Some(built) => built.credentials.clone(),
-                None => self.build(identity)?,
+                None => library::build(identity, self.iam().as_deref())?,
             };
             match timeout(LIMIT, credentials.access_token()).await {
                 Ok(Ok(token)) => {
@@ -158,7 +158,7 @@ impl Account {
                         kept && tries == 1
                     };
                     if !again {
-                        return Err(failed(identity, &error));
+                        return Err(trouble::failed(identity, &error));
                     }
                     if error.is_transient() {
                         sleep(PAUSE * tries).await;
@@ -172,78 +172,6 @@ impl Account {
             }
         }
     }
-
-    fn build(&self, identity: &Identity) -> Result<AccessTokenCredentials, Error> {
-        let result = match identity {
-            Identity::Key(file) => of_file(&file.json),
-            Identity::Google {
-                source: Source::File(file),
-                impersonate,
-            } => match impersonate {
-                None => of_file(&file.json),
-                Some(target) => self.acting(file, target),
-            },
-            Identity::Google {
-                source: Source::Metadata { endpoint, .. },
-                impersonate,
-            } => of_machine(endpoint, impersonate.as_deref()),
-            Identity::Nobody(why) => return Err(nobody(why)),
-            Identity::Token { .. } => unreachable!("a token needs no credentials"),
-        };
-        result.map_err(|error| malformed(identity, &error))
-    }
-
-    /// Acts as `target` for whoever the file describes.
-    fn acting(&self, file: &KeyFile, target: &str) -> Result<AccessTokenCredentials, BuilderError> {
-        if file.kind() == "impersonated_service_account" {
-            // The file's form does not nest.
-            return impersonated::Builder::from_source_credentials(of_file(&file.json)?.into())
-                .with_target_principal(target)
-                .with_scopes([SCOPE])
-                .build_access_token_credentials();
-        }
-        let iam = (self.setup.environment)(IAM).filter(|url| !url.is_empty());
-        let iam = iam.as_deref().unwrap_or(DEFAULT_IAM).trim_end_matches('/');
-        let url = format!("{iam}/v1/projects/-/serviceAccounts/{target}:generateAccessToken");
-        of_file(&json!({
-            "type": "impersonated_service_account",
-            "service_account_impersonation_url": url,
-            "source_credentials": file.json,
-        }))
-    }
-}
-
-/// Makes the credentials that a file describes.
-fn of_file(json: &Value) -> Result<AccessTokenCredentials, BuilderError> {
-    let json = json.clone();
-    match json.get("type").and_then(Value::as_str) {
-        Some("service_account") => service_account::Builder::new(json)
-            .with_access_specifier(service_account::AccessSpecifier::from_scopes([SCOPE]))
-            .build_access_token_credentials(),
-        Some("external_account") => external_account::Builder::new(json)
-            .with_scopes([SCOPE])
-            .build_access_token_credentials(),
-        Some("impersonated_service_account") => impersonated::Builder::new(json)
-            .with_scopes([SCOPE])
-            .build_access_token_credentials(),
-        _ => user_account::Builder::new(json)
-            .with_scopes([SCOPE])
-            .build_access_token_credentials(),
-    }
-}
-
-fn of_machine(endpoint: &str, impersonate: Option<&str>) -> Result<AccessTokenCredentials, BuilderError> {
-    let machine = mds::Builder::default()
-        .with_endpoint(endpoint)
-        .with_scopes([SCOPE])
-        .build_access_token_credentials()?;
-    match impersonate {
-        None => Ok(machine),
-        Some(target) => impersonated::Builder::from_source_credentials(machine.into())
-            .with_target_principal(target)
-            .with_scopes([SCOPE])
-            .build_access_token_credentials(),
-    }
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
@@ -251,95 +179,4 @@ fn bearer(token: &Secret) -> Result<HeaderValue, Error> {
         .map_err(|_| Error::new(ErrorKind::Auth, "the token has characters that no header holds"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-pub(crate) fn nobody(why: &str) -> Error {
-    Error::new(
-        ErrorKind::Auth,
-        format!("Google's API answers nobody who is not signed in: {why}"),
-    )
-    .with_hint("sign in: gcloud auth application-default login; or name `auth.key_file`")
-}
-
-/// Says what is wrong with a file, without what stands in it.
-fn malformed(identity: &Identity, error: &BuilderError) -> Error {
-    let text = error.source().map(ToString::to_string).unwrap_or_default();
-    // Only this text of the parser never holds a value.
-    let what = text.find("missing field").map_or("is malformed", |at| {
-        text[at..].split(" at line").next().unwrap_or_default()
-    });
-    let origin = identity.file().map_or("the identity", |file| &file.origin);
-    Error::new(ErrorKind::Auth, format!("{origin}: {what}")).with_hint(FORMS)
-}
-
-/// Says why no token came.
-fn failed(identity: &Identity, error: &CredentialsError) -> Error {
-    let text = told(identity, error);
-    let member = identity.member();
-    let message = format!("Google gives no token to {member}: {text}");
-    let kind = if error.is_transient() {
-        ErrorKind::Network
-    } else {
-        ErrorKind::Auth
-    };
-    let says = |words: &str| text.contains(words);
-    if says("invalid_grant") || says("invalid_rapt") {
-        return Error::new(ErrorKind::Auth, message)
-            .with_hint("sign in again: gcloud auth application-default login");
-    }
-    if says("SERVICE_DISABLED") {
-        return Error::new(ErrorKind::Permission, message).with_hint(
-            "enable the API: gcloud services enable iamcredentials.googleapis.com --project PROJECT",
-        );
-    }
-    match identity {
-        Identity::Google {
-            source,
-            impersonate: Some(target),
-        } if says("PERMISSION_DENIED") || says("403") => {
-            Error::new(ErrorKind::Permission, message).with_hint(impersonation_grant(source, target))
-        }
-        _ => Error::new(kind, message),
-    }
-}
-
-fn impersonation_grant(source: &Source, target: &str) -> String {
-    let source = match source {
-        Source::File(file) => Member::of_file(file),
-        Source::Metadata { email, .. } => Member::machine(email.as_deref()),
-    };
-    format!(
-        "{source} lacks iam.serviceAccounts.getAccessToken: gcloud iam service-accounts add-iam-policy-binding {target} \
-         --member={} --role=roles/iam.serviceAccountTokenCreator (a grant takes up to 7 minutes to be seen)",
-        source.iam()
-    )
-}
-
-/// Puts a failure and its causes in one line, without secrets that a service might have repeated.
-fn told(identity: &Identity, error: &CredentialsError) -> String {
-    let mut parts = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
-        }
-        source = cause.source();
-    }
-    let mut text = parts.join(": ");
-    for secret in SECRETS {
-        let json = identity.file().map(|file| &file.json);
-        let nested = json.and_then(|json| json.get("source_credentials"));
-        for file in json.into_iter().chain(nested) {
-            if let Some(value) = file
-                .get(secret)
-                .and_then(Value::as_str)
-                .filter(|value| !value.is_empty())
-            {
-                text = text.replace(value, "***");
-            }
-        }
-    }
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().filter(|c| !c.is_control()).take(MAX_TOLD).collect()
 }

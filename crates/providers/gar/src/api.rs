@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use provider::Setup;
 use registry::{Error, ErrorKind, Reach, Rest, RestBody, RestReply, RestRequest};
 use serde_json::Value;
 use url::{Host, Url};
@@ -30,7 +29,8 @@ impl Api {
     ///
     /// # Errors
     /// An `auth.endpoint` that is no address, or would send credentials in the clear.
-    pub(crate) fn new(setup: &Setup, account: Arc<Account>) -> Result<Self, Error> {
+    pub(crate) fn new(account: Arc<Account>) -> Result<Self, Error> {
+        let setup = account.setup();
         let base = setup.auth.endpoint.as_deref().unwrap_or(DEFAULT_BASE);
         let wrong = |what: &str| {
             let message = format!("auth.endpoint of registry {}: {what}", setup.name);
@@ -43,11 +43,8 @@ impl Api {
             "http" => return Err(wrong("credentials go over HTTPS only")),
             _ => return Err(wrong("it is no address of HTTPS")),
         }
-        Ok(Self {
-            account,
-            rest: Rest::new(Arc::clone(&setup.transport), Reach::Declared),
-            base,
-        })
+        let rest = Rest::new(Arc::clone(&setup.transport), Reach::Declared);
+        Ok(Self { account, rest, base })
     }
 
     /// Describes a repository; none where it does not exist.

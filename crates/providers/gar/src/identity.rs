@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use planner::config::SecretReference;
+use planner::config::{Auth, SecretReference};
 use provider::Setup;
 use registry::{Credential, Error, ErrorKind, Secret};
 
@@ -174,6 +174,12 @@ fn declared(setup: &Setup) -> Result<Option<Identity>, Error> {
     }
 }
 
+/// Says whether `auth` names somebody for images whom Google's API does not know.
+pub(crate) fn names_stranger(auth: &Auth) -> bool {
+    let strange = |user: &String| ![TOKEN_USER, KEY_USER, RAW_KEY_USER].contains(&user.as_str());
+    auth.helper.is_some() || auth.docker_config.is_some() || auth.username.as_ref().is_some_and(strange)
+}
+
 fn secret(setup: &Setup, origin: &str, reference: &SecretReference) -> Result<Secret, Error> {
     (setup.secrets)(reference).map_err(|why| Error::new(ErrorKind::Auth, format!("{origin}: {why}")))
 }
@@ -199,7 +205,7 @@ fn understood(file: &KeyFile) -> Result<(), Error> {
     match file.kind() {
         "authorized_user" | "service_account" | "impersonated_service_account" | "external_account" => Ok(()),
         kind => {
-            let kind: String = kind.chars().filter(|c| c.is_ascii_graphic()).take(60).collect();
+            let kind: String = kind.chars().filter(char::is_ascii_graphic).take(60).collect();
             let message = format!("{} has type `{kind}`, which is not understood", file.origin);
             Err(Error::new(ErrorKind::Auth, message).with_hint(FORMS))
         }

@@ -177,6 +177,6 @@ fn tag(name: &str) -> Result<Tag, Error> {
 }
 
 fn unreadable(what: &str, name: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(100).collect();
+    let name: String = name.chars().filter(char::is_ascii_graphic).take(100).collect();
     Error::new(ErrorKind::Integrity, format!("the API lists a {what} `{name}`")).caused_by(error)
 }

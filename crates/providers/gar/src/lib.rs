@@ -11,6 +11,7 @@ mod creation;
 mod drift;
 mod identity;
 mod inventory;
+mod library;
 mod member;
 mod metadata;
 mod place;
@@ -18,6 +19,7 @@ mod provider;
 mod rights;
 mod settings;
 mod sign_in;
+mod trouble;
 
 pub use provider::GarProvider;
 pub use rights::{Call, Right};

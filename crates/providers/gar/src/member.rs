@@ -44,6 +44,14 @@ impl Member {
         }
     }
 
+    /// Whoever else the configuration names.
+    pub(crate) fn stranger(registry: &str) -> Self {
+        Self {
+            label: format!("whoever `auth` of registry {registry} names"),
+            iam: "MEMBER".to_owned(),
+        }
+    }
+
     /// Nobody.
     pub(crate) fn nobody() -> Self {
         Self {

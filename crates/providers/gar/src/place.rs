@@ -64,6 +64,16 @@ impl Site {
         }
     }
 
+    /// Says whether a path is the beginning of one in a domain's project, cut where other projects' repositories end.
+    pub(crate) fn cuts(&self, path: &RepositoryName) -> bool {
+        let segments = path.as_str().split('/').count();
+        path.as_str()
+            .split('/')
+            .next()
+            .is_some_and(|first| first.contains('.'))
+            && segments <= self.depth()
+    }
+
     /// Reads the unit that a path lies in, and the image in it; the image is empty where the path is the unit itself.
     ///
     /// # Errors
@@ -73,17 +83,15 @@ impl Site {
         path: &'a RepositoryName,
         location: Option<&str>,
     ) -> Result<(Unit, &'a str), Error> {
+        if self.cuts(path) {
+            return Err(too_short(path));
+        }
         let (project, rest) = project(path.as_str());
         let location = self.location().or(location).ok_or_else(unlocated)?.to_owned();
-        if let Self::Container { repository, .. } = self {
-            let unit = Unit {
-                project,
-                location,
-                repository: repository.clone(),
-            };
-            return Ok((unit, rest));
-        }
-        let (repository, image) = rest.split_once('/').unwrap_or((rest, ""));
+        let (repository, image) = match self {
+            Self::Container { repository, .. } => (repository.as_str(), rest),
+            Self::Location(_) | Self::Other => rest.split_once('/').unwrap_or((rest, "")),
+        };
         if repository.is_empty() {
             return Err(too_short(path));
         }
@@ -101,7 +109,7 @@ impl Site {
 /// <https://docs.cloud.google.com/artifact-registry/docs/docker/names>
 fn project(path: &str) -> (String, &str) {
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-    if !first.contains('.') || rest.is_empty() {
+    if !first.contains('.') {
         return (first.to_owned(), rest);
     }
     let (second, rest) = rest.split_once('/').unwrap_or((rest, ""));
@@ -113,11 +121,7 @@ fn too_short(path: &RepositoryName) -> Error {
         ErrorKind::Other,
         format!("{path} names no repository of Artifact Registry"),
     );
-    error.with_hint(if path.as_str().contains('.') {
-        "a project of a domain takes two segments: say `profile: { depth: 3 }` beside `host`"
-    } else {
-        "images stand at PROJECT/REPOSITORY/IMAGE"
-    })
+    error.with_hint("images stand at PROJECT/REPOSITORY/IMAGE; a project of a domain takes two segments")
 }
 
 fn unlocated() -> Error {
@@ -218,13 +222,18 @@ mod tests {
 
     #[test]
     fn a_path_without_a_repository_says_so() {
-        let site = Site::of(&"us-docker.pkg.dev".parse().unwrap());
-        let error = site.unit(&"project".parse().unwrap(), None).unwrap_err();
-        assert_eq!(error.hint(), Some("images stand at PROJECT/REPOSITORY/IMAGE"));
-        let error = site
-            .unit(&"example.com/project".parse().unwrap(), None)
-            .unwrap_err();
-        assert!(error.hint().unwrap().contains("depth: 3"), "{error:?}");
+        for (host, path) in [
+            ("us-docker.pkg.dev", "project"),
+            ("us-docker.pkg.dev", "example.com/project"),
+            ("gcr.io", "example.com"),
+        ] {
+            let site = Site::of(&host.parse().unwrap());
+            let error = site.unit(&path.parse().unwrap(), None).unwrap_err();
+            assert!(
+                error.hint().unwrap().contains("PROJECT/REPOSITORY/IMAGE"),
+                "{host}/{path}"
+            );
+        }
     }
 
     #[test]

@@ -45,8 +45,8 @@ impl GarProvider {
             *depth = Some(site.depth());
         }
         let name = setup.name.clone();
-        let account = Arc::new(Account::new(setup.clone()));
-        let api = Api::new(&setup, Arc::clone(&account))?;
+        let account = Arc::new(Account::new(setup));
+        let api = Api::new(Arc::clone(&account))?;
         Ok(Self {
             name,
             profile,
@@ -114,6 +114,10 @@ impl Lister for GarProvider {
         settings: Option<&Value>,
     ) -> Result<Option<Standing>, Error> {
         let settings = Settings::read(settings)?;
+        if self.site.cuts(repository) {
+            // Of a domain's project the first segments name no repository: whether it stands, the push will tell.
+            return Ok(Some(Standing::default()));
+        }
         let unit = self.unit(repository, &settings)?;
         let found = self.api.repository(&unit).await?;
         Ok(found.map(|found| found.standing(&settings)))
@@ -144,7 +148,7 @@ impl Provider for GarProvider {
         rights::advice(
             Right::of_operation(operation),
             unit.as_ref().map(|(unit, _)| unit).map_err(|_| project),
-            self.account.member().as_ref(),
+            self.account.puller().as_ref(),
             error,
         )
     }

@@ -210,8 +210,12 @@ impl State {
     }
 
     fn user(&mut self, asked: &Asked) -> Answer {
-        let body = asked.json();
-        if body["grant_type"] != "refresh_token" || body["refresh_token"] != REFRESH_TOKEN {
+        // Google's libraries send a form, the one for Rust sends the same as a document.
+        let document = asked.json();
+        let is = |field: &str, value: &str| {
+            document[field] == value || asked.field(field).as_deref() == Some(value)
+        };
+        if !is("grant_type", "refresh_token") || !is("refresh_token", REFRESH_TOKEN) {
             let error = json!({ "error": "invalid_grant", "error_description": "Token has been expired or revoked." });
             return (StatusCode::BAD_REQUEST, error);
         }
@@ -306,6 +310,10 @@ async fn serve(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Re
     }
     if path == format!("{MACHINE_PATH}email") {
         return send(StatusCode::OK, "application/text", MACHINE.to_owned());
+    }
+    if path == MACHINE_PATH && asked.parameter("recursive").is_some() {
+        let account = json!({ "aliases": ["default"], "email": MACHINE, "scopes": [] });
+        return respond((StatusCode::OK, account));
     }
     if path == "/subject" {
         return send(StatusCode::OK, "text/plain", SUBJECT_TOKEN.to_owned());

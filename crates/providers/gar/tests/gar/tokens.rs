@@ -1,0 +1,75 @@
+//! Tokens that are kept, renewed and refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use planner::config::Auth;
+use provider::Provider as _;
+use serde_json::json;
+use tempfile::TempDir;
+use testkit::google::identity::{Identities, REFRESH_TOKEN};
+use testkit::google::key::ServiceAccountKey;
+use transship_gar::GarProvider;
+
+use crate::support::{HOST, MIRROR, environment, setup};
+
+fn user_provider(identities: &Identities, home: &TempDir) -> GarProvider {
+    let path = home.path().join("user.json");
+    std::fs::write(&path, identities.user_file().to_string()).unwrap();
+    let auth = Auth {
+        key_file: Some(path.display().to_string()),
+        ..Auth::default()
+    };
+    GarProvider::new(setup(HOST, auth, environment(&[]))).unwrap()
+}
+
+#[tokio::test]
+async fn a_session_that_ended_says_how_to_sign_in_again_and_recovers() {
+    let (identities, home) = (Identities::start().await, tempfile::tempdir().unwrap());
+    let provider = user_provider(&identities, &home);
+    let refused =
+        json!({ "error": "invalid_grant", "error_description": format!("expired {REFRESH_TOKEN}") });
+    identities.refuse_next(400, refused);
+    let error = provider.credentials().sign_in().await.unwrap_err();
+    assert_eq!(
+        error.hint(),
+        Some("sign in again: gcloud auth application-default login")
+    );
+    assert!(!format!("{error} {error:?}").contains("CANARY"), "{error:?}");
+    provider.credentials().sign_in().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_fails_for_a_moment_is_asked_again() {
+    let (identities, home) = (Identities::start().await, tempfile::tempdir().unwrap());
+    let provider = user_provider(&identities, &home);
+    identities.refuse_next(503, json!({}));
+    provider.credentials().sign_in().await.unwrap();
+    assert_eq!(identities.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn many_who_ask_at_once_share_one_request() {
+    let (identities, home) = (Identities::start().await, tempfile::tempdir().unwrap());
+    identities.answer_after(Duration::from_millis(50));
+    let provider = Arc::new(user_provider(&identities, &home));
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let provider = Arc::clone(&provider);
+        asking.spawn(async move { provider.credentials().sign_in().await.unwrap().credential });
+    }
+    let signed = asking.join_all().await;
+    assert!(signed.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!((identities.given(), identities.most_at_once()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_file_that_was_changed_is_taken_without_a_new_start() {
+    let (identities, home) = (Identities::start().await, tempfile::tempdir().unwrap());
+    let provider = user_provider(&identities, &home);
+    provider.credentials().sign_in().await.unwrap();
+    let key = ServiceAccountKey::generate(MIRROR);
+    std::fs::write(home.path().join("user.json"), key.file().to_string()).unwrap();
+    let sign_in = provider.credentials().sign_in().await.unwrap();
+    assert!(sign_in.origin.contains(MIRROR), "{}", sign_in.origin);
+}
