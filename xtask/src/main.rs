@@ -1,4 +1,4 @@
-//! The commands we help ourselves with: `cargo xtask test`, `cargo xtask conformance`.
+//! The commands we help ourselves with: `cargo xtask test`, `software`, `conformance`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,15 +13,20 @@ mod test;
 use std::env;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask <test | conformance>
+const USAGE: &str = "usage: cargo xtask <test | software | conformance>
 
   test         installs what the tests need where it may, builds, runs every test, says what was skipped
+  software     installs what the tests need where it may, and stops there
   conformance  runs the conformance suite of the distribution specification against the embedded registry";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test::run(),
+        ["software"] => {
+            software::provide();
+            Ok(())
+        }
         ["conformance"] => conformance::run(),
         _ => {
             eprintln!("{USAGE}");

@@ -14,7 +14,8 @@ const THREADS: usize = 4;
 
 /// Installs what is missing, builds, runs all tests, and prints the sums.
 pub(crate) fn run() -> Result<(), String> {
-    software::provide();
+    let python = software::provide();
+    let cargo = |arguments: &[&str]| cargo(arguments, python.as_deref());
     step(cargo(&["build", "--workspace", "--all-targets", "--locked"]))?;
     let mut outcome = Outcome::default();
     let mut complete = true;
@@ -49,13 +50,16 @@ fn judge(outcome: &Outcome, complete: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn cargo(arguments: &[&str]) -> Command {
+fn cargo(arguments: &[&str], python: Option<&Path>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(arguments)
         .current_dir(root())
         .env("TRANSSHIP_BIN", binary())
         .env("RUST_TEST_THREADS", threads().to_string());
+    if let Some(python) = python {
+        command.env("TRANSSHIP_PYTHON", python);
+    }
     command
 }
 
@@ -69,7 +73,7 @@ fn binary() -> PathBuf {
     own.with_file_name(format!("transship{}", env::consts::EXE_SUFFIX))
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."))

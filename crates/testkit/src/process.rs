@@ -1,14 +1,13 @@
 //! Debian's docker-registry as a process of its own.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::{env, fs, thread};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+
+use crate::server::Server;
 
 /// The user that [`Access::Password`] lets in.
 pub const USERNAME: &str = "mirror";
@@ -19,13 +18,26 @@ pub const PASSWORD: &str = "swordfish";
 // bcrypt of PASSWORD, the only form that the registry takes.
 const HTPASSWD: &str = "mirror:$2y$05$abcdefghijklmnopqrstuupWDwJQeCHYIBQy8WvkVB6ImhZ476YYy\n";
 
+const ANY_PORT: &str = "127.0.0.1:0";
+
 /// Whom a registry lets in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Everyone.
     Open,
     /// [`USERNAME`] with [`PASSWORD`], by HTTP Basic.
     Password,
+    /// Whoever brings a token of a service: [`TokenService::access`](crate::token_service::TokenService::access).
+    Token {
+        /// The URL of the service.
+        realm: String,
+        /// The name of this registry there, the audience of its tokens.
+        service: String,
+        /// The name of the service in its tokens.
+        issuer: String,
+        /// The certificates that vouch for the service's key, in PEM.
+        rootcertbundle: String,
+    },
 }
 
 /// A running `docker-registry`: storage in a directory of its own, deletion enabled, a free loopback port.
@@ -33,10 +45,9 @@ pub enum Access {
 /// It is killed when dropped.
 #[derive(Debug)]
 pub struct DockerRegistry {
+    // In this order: the process ends before its directory.
+    server: Server,
     directory: TempDir,
-    host: String,
-    child: Child,
-    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl DockerRegistry {
@@ -54,23 +65,16 @@ impl DockerRegistry {
     /// As [`DockerRegistry::start`].
     pub async fn start_with(access: Access) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        fs::write(directory.path().join("htpasswd"), HTPASSWD).expect("the password file can be written");
         let file = directory.path().join("config.yml");
-        fs::write(&file, configuration(directory.path(), access, "127.0.0.1:0"))
-            .expect("the configuration can be written");
-        let (child, host, log) = launch(&file).await;
-        Self {
-            directory,
-            host,
-            child,
-            log,
-        }
+        fs::write(&file, configuration(directory.path(), access)).expect("the configuration can be written");
+        let server = launch(&file).await;
+        Self { server, directory }
     }
 
     /// Returns `127.0.0.1:PORT`.
     #[must_use]
     pub fn host(&self) -> &str {
-        &self.host
+        self.server.host()
     }
 
     /// Returns the directory of its storage.
@@ -80,12 +84,9 @@ impl DockerRegistry {
     }
 
     /// Returns what it has logged.
-    ///
-    /// # Panics
-    /// Never: nothing panics while it holds the log.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.lock().expect("no holder of the log panics").join("\n")
+        self.server.log()
     }
 
     /// Kills the process, as a power cut would. What it stored stays until the value is dropped.
@@ -93,9 +94,7 @@ impl DockerRegistry {
     /// # Panics
     /// Where the process cannot be waited for.
     pub fn kill(&mut self) {
-        // An error says that it has ended already.
-        let _ = self.child.kill();
-        self.child.wait().expect("a child can be waited for");
+        self.server.kill();
     }
 
     /// Starts the killed registry again, on the same port and with what it had stored.
@@ -106,78 +105,55 @@ impl DockerRegistry {
         self.kill();
         let file = self.directory.path().join("config.yml");
         let text = fs::read_to_string(&file).expect("the configuration can be read");
-        fs::write(&file, text.replace("127.0.0.1:0", &self.host)).expect("the configuration can be written");
-        let (child, host, log) = launch(&file).await;
-        assert_eq!(host, self.host, "the registry listens where it did");
-        self.child = child;
-        self.log = log;
+        let host = self.host().to_owned();
+        fs::write(&file, text.replace(ANY_PORT, &host)).expect("the configuration can be written");
+        self.server = launch(&file).await;
+        assert_eq!(host, self.host(), "the registry listens where it did");
     }
 }
 
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn configuration(directory: &Path, access: Access, address: &str) -> String {
+fn configuration(directory: &Path, access: Access) -> String {
     let root = directory.join("storage");
     let mut text = format!(
         "version: 0.1\n\
          log: {{ level: info, accesslog: {{ disabled: true }} }}\n\
          storage: {{ filesystem: {{ rootdirectory: {root:?} }}, delete: {{ enabled: true }} }}\n\
-         http: {{ addr: \"{address}\", secret: testkit }}\n"
+         http: {{ addr: \"{ANY_PORT}\", secret: testkit }}\n"
     );
-    if access == Access::Password {
-        let path = directory.join("htpasswd");
-        writeln!(text, "auth: {{ htpasswd: {{ realm: testkit, path: {path:?} }} }}")
-            .expect("a string takes all that is written");
+    match access {
+        Access::Open => Ok(()),
+        Access::Password => {
+            let path = file(directory, "htpasswd", HTPASSWD);
+            writeln!(text, "auth: {{ htpasswd: {{ realm: testkit, path: {path:?} }} }}")
+        }
+        Access::Token {
+            realm,
+            service,
+            issuer,
+            rootcertbundle,
+        } => {
+            let path = file(directory, "roots.pem", &rootcertbundle);
+            let named = format!("realm: {realm:?}, service: {service:?}, issuer: {issuer:?}");
+            writeln!(text, "auth: {{ token: {{ {named}, rootcertbundle: {path:?} }} }}")
+        }
     }
+    .expect("a string takes all that is written");
     text
 }
 
-async fn launch(file: &Path) -> (Child, String, Arc<Mutex<Vec<String>>>) {
-    let mut child = Command::new("docker-registry")
+fn file(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    fs::write(&path, text).expect("a file of the registry can be written");
+    path
+}
+
+async fn launch(file: &Path) -> Server {
+    let mut command = Command::new("docker-registry");
+    command
         .arg("serve")
         .arg(file)
         // REGISTRY_* would override the file.
         .env_clear()
-        .env("PATH", env::var_os("PATH").unwrap_or_default())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("docker-registry can be started");
-    let stderr = child.stderr.take().expect("standard error is piped");
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let (ready, listening) = oneshot::channel();
-    thread::spawn({
-        let log = Arc::clone(&log);
-        move || follow(stderr, &log, ready)
-    });
-    match listening.await {
-        Ok(host) => (child, host, log),
-        Err(_) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("docker-registry ended: {:#?}", log.lock());
-        }
-    }
-}
-
-/// Reads the log to its end; the line that names the address says that the registry is ready.
-fn follow(stderr: ChildStderr, log: &Mutex<Vec<String>>, ready: oneshot::Sender<String>) {
-    let mut ready = Some(ready);
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        let host = line
-            .split_once("listening on ")
-            .and_then(|(_, rest)| rest.split(['"', ' ']).next())
-            .map(str::to_owned);
-        log.lock().expect("no holder of the log panics").push(line);
-        if let Some((host, ready)) = host.and_then(|host| Some((host, ready.take()?))) {
-            // Nobody waits any more where the test has been given up.
-            let _ = ready.send(host);
-        }
-    }
+        .env("PATH", env::var_os("PATH").unwrap_or_default());
+    Server::launch(command, "listening on ").await
 }

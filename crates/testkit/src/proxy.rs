@@ -2,10 +2,8 @@
 //!
 //! It keeps the `Host` header, so that the locations a registry answers with lead back through the proxy.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -17,23 +15,17 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
 
 use crate::exchange::{Exchange, Exchanges};
 use crate::fault::{Fault, RequestHead};
+use crate::listening::{Body, Listening, never};
 
 type Faults = dyn Fn(&RequestHead) -> Fault + Send + Sync;
-type Body = BoxBody<Bytes, io::Error>;
 
 /// A running proxy; it ends when dropped, with every connection through it.
 pub struct Proxy {
-    address: SocketAddr,
+    listening: Listening,
     shared: Arc<Shared>,
-    task: JoinHandle<()>,
 }
 
 struct Shared {
@@ -57,10 +49,6 @@ impl Proxy {
     /// # Panics
     /// Where no port can be had.
     pub async fn start(upstream: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a loopback port is free");
-        let address = listener.local_addr().expect("a listener has an address");
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -72,18 +60,15 @@ impl Proxy {
             entries: Mutex::default(),
             faults: RwLock::new(Arc::new(|_| Fault::None)),
         });
-        let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Self {
-            address,
-            shared,
-            task,
-        }
+        let answerer = Arc::clone(&shared);
+        let listening = Listening::start(move |request| answer(request, Arc::clone(&answerer))).await;
+        Self { listening, shared }
     }
 
     /// Returns `127.0.0.1:PORT`.
     #[must_use]
     pub fn host(&self) -> String {
-        self.address.to_string()
+        self.listening.host()
     }
 
     /// Decides, from now on, what happens to each request.
@@ -105,7 +90,7 @@ impl Proxy {
 
     /// Stops listening and closes every connection: from now on the registry is not there.
     pub fn die(&self) {
-        self.task.abort();
+        self.listening.stop();
     }
 
     /// Returns what has passed so far.
@@ -137,13 +122,7 @@ impl Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {}", self.address, self.shared.upstream)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.task.abort();
+        write!(f, "{} -> {}", self.listening.host(), self.shared.upstream)
     }
 }
 
@@ -183,28 +162,6 @@ impl Shared {
         let faults = Arc::clone(&self.faults.read().expect("no holder of the faults panics"));
         faults(head)
     }
-}
-
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                connections.spawn(serve(stream, Arc::clone(&shared)));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // Without it, the small segments of a head and its body wait for each other's acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
-    // An error is a connection that one side broke: that is what the tests are about.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
 }
 
 /// Answers one request; an error closes the connection without an answer.
@@ -279,10 +236,6 @@ async fn forward(
         BoxBody::new(StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))))
     };
     response.body(body).map_err(io::Error::other)
-}
-
-fn never(nothing: Infallible) -> io::Error {
-    match nothing {}
 }
 
 fn end_to_end(mut headers: HeaderMap) -> HeaderMap {

@@ -7,6 +7,8 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use crate::python;
+
 /// How a test goes on without a piece of software.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -28,13 +30,31 @@ pub fn need(program: &str) -> Need {
     if find(program).is_some() {
         return Need::Met;
     }
+    miss(&format!("{program} is not installed"))
+}
+
+/// Asks for a module of the Python environment, and says a missing one as [`need`] does.
+///
+/// # Panics
+/// As [`need`].
+#[must_use]
+pub fn need_python(module: &str) -> Need {
+    if python::has(module) {
+        return Need::Met;
+    }
+    miss(&format!(
+        "the Python environment has no {module}, cargo xtask test makes it"
+    ))
+}
+
+fn miss(what: &str) -> Need {
     assert!(
         env::var("CI").as_deref() != Ok("true"),
-        "{program} is not installed, and under CI=true nothing is skipped"
+        "{what}, and under CI=true nothing is skipped"
     );
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    writeln!(io::stderr(), "SKIPPED: {test}: {program} is not installed").expect("standard error is open");
+    writeln!(io::stderr(), "SKIPPED: {test}: {what}").expect("standard error is open");
     Need::Skip
 }
 
