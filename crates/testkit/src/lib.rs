@@ -7,6 +7,8 @@ mod amazon;
 pub mod binary;
 pub mod exchange;
 pub mod fault;
+pub mod harbor;
+pub mod hub;
 pub mod image;
 pub mod layout;
 mod listening;

@@ -20,13 +20,15 @@ pub enum Class {
     Google,
     /// Azure Container Registry.
     Azure,
+    /// Harbor, wherever it runs: no host tells, the configuration does.
+    Harbor,
     /// Any other: it is taken to follow the specification.
     Other,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Layout,
         Self::DockerHub,
         Self::Github,
@@ -34,6 +36,7 @@ impl Class {
         Self::EcrPublic,
         Self::Google,
         Self::Azure,
+        Self::Harbor,
         Self::Other,
     ];
 
@@ -70,7 +73,7 @@ impl Class {
             Self::EcrPublic => (MountRule::Never, Creation::Call, Some(false)),
             Self::Google => (MountRule::Any, Creation::Call, Some(true)),
             Self::Azure => (MountRule::Any, Creation::OnPush, Some(true)),
-            Self::DockerHub | Self::Other => (MountRule::Any, Creation::OnPush, None),
+            Self::DockerHub | Self::Harbor | Self::Other => (MountRule::Any, Creation::OnPush, None),
         };
         Capabilities {
             mount,
