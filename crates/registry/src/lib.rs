@@ -18,6 +18,7 @@ mod http;
 mod on_disk;
 mod pace;
 mod printable;
+pub mod probe;
 mod progress;
 mod realm;
 mod redirect;

@@ -37,6 +37,23 @@ enum Wire {
     Whatever,
 }
 
+/// A registry's client, and what belongs to it.
+pub(super) struct Remote {
+    pub(super) client: Client,
+    provider: GenericProvider,
+    concurrency: usize,
+}
+
+impl Remote {
+    pub(super) fn connected(self) -> Connected {
+        Connected {
+            registry: Arc::new(self.client),
+            provider: Arc::new(self.provider),
+            concurrency: self.concurrency,
+        }
+    }
+}
+
 /// Makes the client of a registry. Nothing is sent, unless it must be tried whether TLS is spoken.
 pub(super) async fn reach(
     context: &Context,
@@ -44,7 +61,7 @@ pub(super) async fn reach(
     host: &str,
     resolved: &Resolved,
     manner: &Manner,
-) -> Result<Connected, Failure> {
+) -> Result<Remote, Failure> {
     let refuse = || Failure::refused(format!("registry `{name}`"));
     let host: Host = host.parse().map_err(|error| refuse().because(&error))?;
     let tls = tls(resolved.connection.tls.as_ref(), &refuse)?;
@@ -58,9 +75,9 @@ pub(super) async fn reach(
     let transport = Arc::new(transport(&host, &tls, wire)?);
     let client = Client::new(settings, transport, Arc::clone(&credentials));
     let provider = GenericProvider::of(name.to_string(), credentials, Profile::of(Class::of(&host)));
-    Ok(Connected {
-        registry: Arc::new(client),
-        provider: Arc::new(provider),
+    Ok(Remote {
+        client,
+        provider,
         concurrency,
     })
 }

@@ -315,15 +315,8 @@ impl Provider for HubProvider {
 
 /// Returns true for what changes a repository.
 pub(crate) fn writes(operation: Operation) -> bool {
-    match operation {
-        Operation::PutManifest | Operation::StartUpload | Operation::SendChunk | Operation::FinishUpload => {
-            true
-        }
-        Operation::ListTags
-        | Operation::HeadManifest
-        | Operation::GetManifest
-        | Operation::ListReferrers
-        | Operation::HeadBlob
-        | Operation::GetBlob => false,
-    }
+    matches!(
+        operation,
+        Operation::PutManifest | Operation::StartUpload | Operation::SendChunk | Operation::FinishUpload
+    )
 }

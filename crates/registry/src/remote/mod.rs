@@ -11,4 +11,5 @@ mod repository;
 mod tags;
 mod uploads;
 
+pub(crate) use link::next as next_page;
 pub(crate) use repository::RemoteRepository;
