@@ -81,7 +81,8 @@ impl Prober {
     }
 
     pub(super) async fn send(&self, call: Call) -> Result<Reply, Error> {
-        let reply = self.client.send(call).await?;
+        // A call is large, and probes await many of them.
+        let reply = Box::pin(self.client.send(call)).await?;
         self.note(&reply.headers);
         Ok(reply)
     }

@@ -1,6 +1,6 @@
 //! Questions that change nothing.
 
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RANGE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, RANGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use oci::{Descriptor, Digest, Manifest, ManifestReference, MediaType, Tag};
 use serde::Deserialize;
@@ -86,7 +86,7 @@ impl Prober {
         let request = Request {
             method: Method::GET,
             url,
-            headers: HeaderMap::new(),
+            headers: HeaderMap::from_iter([(USER_AGENT, exchange.user_agent.clone())]),
             body: RequestBody::Empty,
             reach: Reach::Registry,
         };
