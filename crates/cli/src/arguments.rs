@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Tags(Tags),
     /// Print the digest that a reference stands at
     Digest(Digest),
+    /// Ask a registry how it behaves, and compare that with what is built in
+    Probe(Probe),
     /// Serve an OCI image layout as a registry
     Serve(Serve),
     /// Watch plan, apply and verify at work on embedded registries
@@ -330,6 +332,27 @@ pub(crate) struct Digest {
     pub(crate) one: OneRegistry,
 
     /// Print the digest in this form
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// `probe`.
+#[derive(Debug, Args)]
+pub(crate) struct Probe {
+    /// The repository to ask about: HOST/REPOSITORY, one that has a tag
+    #[arg(value_name = "REPO")]
+    pub(crate) repository: String,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) one: OneRegistry,
+
+    /// Open upload sessions too, and cancel them: nothing is committed
+    #[arg(long)]
+    pub(crate) write: bool,
+
+    /// Print what was found in this form
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }

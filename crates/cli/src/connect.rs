@@ -115,6 +115,28 @@ pub(crate) async fn open(
     reach(context, name, &wanted, manner).await
 }
 
+/// Makes the client of a single registry, to ask it what no repository is asked.
+///
+/// # Errors
+/// As [`connect`], and a layout (64).
+pub(crate) async fn client(
+    context: &Context,
+    name: &RegistryName,
+    registry: &planner::spec::Registry,
+    manner: &Manner,
+) -> Result<registry::Client, Failure> {
+    let resolved = registry
+        .connection
+        .resolve(&environment)
+        .map_err(|problem| Failure::refused(format!("registry `{name}`: {problem}")))?
+        .at(manner.directory());
+    let Some(host) = &resolved.connection.host else {
+        return Err(Failure::usage(format!("`{name}` is not asked over the network")));
+    };
+    let remote = remote::reach(context, name, host, &resolved, manner).await?;
+    Ok(remote.client)
+}
+
 async fn reach(
     context: &Context,
     name: &RegistryName,
@@ -128,7 +150,9 @@ async fn reach(
         .map_err(refuse)?
         .at(manner.directory());
     match (&resolved.connection.host, &resolved.connection.layout) {
-        (Some(host), _) => remote::reach(context, name, host, &resolved, manner).await,
+        (Some(host), _) => Ok(remote::reach(context, name, host, &resolved, manner)
+            .await?
+            .connected()),
         (None, Some(path)) => on_disk::reach(name, path, &resolved, wanted.role),
         (None, None) => Err(refuse("it has neither `host` nor `layout`".to_owned())),
     }

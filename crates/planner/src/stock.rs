@@ -42,7 +42,7 @@ impl<'a> Stock<'a> {
             match (&listed.subject, read.get(digest)) {
                 (Subject::None, _) => {}
                 (Subject::Of(subject), Some(manifest)) => {
-                    stock.attach(subject, manifest.referrer_descriptor())
+                    stock.attach(subject, manifest.referrer_descriptor());
                 }
                 (Subject::Of(subject), None) => stock.attach(subject, described(digest, listed)),
                 (Subject::Untold, None) => stock.untold.push(digest),

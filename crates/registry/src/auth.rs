@@ -109,6 +109,11 @@ impl Auth {
         matches!(*self.scheme(), Scheme::Unknown)
     }
 
+    /// Says where the credential in use came from; nothing where none was needed.
+    pub(crate) fn origin(&self) -> Option<String> {
+        self.signed.peek().map(|signed| signed.sign_in.origin.clone())
+    }
+
     /// Learns from a write that was taken from nobody that the registry asks for nothing.
     pub(crate) fn learn_open(&self) {
         let mut scheme = self.scheme();

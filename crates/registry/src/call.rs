@@ -71,6 +71,8 @@ pub(crate) enum Redirects {
     Follow,
     /// It is an error.
     Refuse,
+    /// It is the reply.
+    Show,
 }
 
 /// What a token must allow, in the words of the token specification.

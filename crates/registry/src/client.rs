@@ -164,7 +164,7 @@ impl Client {
         self.0.counters.written(bytes);
     }
 
-    fn exchange(&self) -> Result<&Exchange, Error> {
+    pub(crate) fn exchange(&self) -> Result<&Exchange, Error> {
         let none = || Error::new(ErrorKind::Other, format!("{} is no address", self.0.host));
         self.0.exchange.as_ref().ok_or_else(none)
     }

@@ -309,7 +309,7 @@ impl Exchange {
             }
             let request = self.request(errand, &hop, pass, self.take(body));
             let response = self.transport.send(request).await.map_err(Failure::Transport)?;
-            if !is_redirect(response.status) {
+            if !is_redirect(response.status) || errand.redirects == Redirects::Show {
                 return Ok(Landed { response, hop });
             }
             if errand.redirects == Redirects::Refuse {

@@ -19,6 +19,7 @@ mod lease;
 mod on_disk;
 mod pace;
 mod printable;
+pub mod probe;
 mod progress;
 mod realm;
 mod redirect;

@@ -10,6 +10,8 @@ pub mod exchange;
 pub mod fault;
 pub mod front;
 pub mod google;
+pub mod harbor;
+pub mod hub;
 pub mod image;
 pub mod layout;
 mod listening;

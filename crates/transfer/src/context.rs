@@ -7,13 +7,17 @@ use std::time::Duration;
 use oci::{Digest, Host, Manifest, Tag};
 use planner::plan::ManifestEntry;
 use planner::{Place, ProblemKind, RegistryName, Side};
-use registry::{ReadRepository, WriteRepository};
+use registry::{ReadRepository, Upload, WriteRepository};
 
 use crate::counters::Counters;
 use crate::fault::Fault;
 use crate::manifests::Manifests;
 use crate::newborns::Newborns;
 use crate::{Connected, Connections};
+
+/// How much more patience parts need: the client itself notices a part that stalls, and one of 4 MiB may take minutes on a
+/// slow line.
+const PARTS: u32 = 10;
 
 /// Held across requests, so that they are one change.
 type Lock = Arc<tokio::sync::Mutex<()>>;
@@ -25,7 +29,7 @@ pub(crate) struct Context {
     /// How many bytes of one blob may be in memory at once.
     pub(crate) window: u64,
     /// How long a target may take no byte.
-    pub(crate) patience: Duration,
+    patience: Duration,
     /// Repositories that this run has made.
     pub(crate) newborns: Newborns,
     connected: BTreeMap<RegistryName, Connected>,
@@ -56,6 +60,15 @@ impl Context {
         self.connected.get(&place.registry).ok_or_else(|| {
             let text = format!("no connection to registry {} is configured", place.registry);
             Fault::new(side, place, ProblemKind::Other, text)
+        })
+    }
+
+    /// Returns how long a target may take no byte. One that takes blobs in parts takes none while a part is on its way.
+    pub(crate) fn patience_with(&self, place: &Place) -> Result<Duration, Fault> {
+        let profile = self.connected(place, Side::Target)?.provider.profile();
+        Ok(match profile.wire.upload {
+            Upload::Whole => self.patience,
+            Upload::Chunked { .. } => self.patience * PARTS,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -127,18 +128,19 @@ async fn read(context: &Context, blob: &Descriptor, from: &Place) -> Result<Byte
 async fn upload(context: &Context, blob: &Descriptor, to: Destination, lane: Lane) -> Result<(), Fault> {
     let Lane { body, watch } = lane;
     let repository = context.writer(&to.place)?;
+    let patience = context.patience_with(&to.place)?;
     let counters = context.counters.of(&to.place.registry);
     let body: BoxStream<'static, _> = body
         .inspect(move |piece| counters.add_written(piece.as_ref().map_or(0, bytes::Bytes::len)))
         .boxed();
     tokio::select! {
         end = repository.upload_blob(to.session, blob, body) => end.map_err(|error| Fault::target(&to.place, &error)),
-        () = watch.stalled(context.patience) => Err(stalled(context, &to.place)),
+        () = watch.stalled(patience) => Err(stalled(patience, &to.place)),
     }
 }
 
-fn stalled(context: &Context, place: &Place) -> Fault {
-    let seconds = context.patience.as_secs();
+fn stalled(patience: Duration, place: &Place) -> Fault {
+    let seconds = patience.as_secs();
     let text = format!("{place} took no byte of a blob for {seconds} seconds");
     Fault::new(Side::Target, place, ProblemKind::Network, text)
 }

@@ -12,6 +12,7 @@ mod demo;
 mod embedded;
 mod faults;
 mod layouts;
+mod probe;
 mod real_registries;
 mod references;
 mod report;

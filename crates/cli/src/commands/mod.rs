@@ -8,6 +8,7 @@ mod form;
 mod graph;
 mod init;
 mod plan;
+mod probe;
 mod serve;
 mod show;
 mod tags;
@@ -41,6 +42,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Copy(arguments) => copy::run(context, &arguments).await,
         Command::Tags(arguments) => tags::run(context, &arguments).await,
         Command::Digest(arguments) => digest::run(context, &arguments).await,
+        Command::Probe(arguments) => probe::run(context, &arguments).await,
         Command::Serve(arguments) => serve::run(context, &arguments).await,
         Command::Demo => demo::run(context).await,
         Command::Completion(arguments) => completion::run(context, &arguments),

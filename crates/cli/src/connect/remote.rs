@@ -7,11 +7,15 @@ use http::{HeaderMap, Method};
 use oci::Host;
 use planner::RegistryName;
 use planner::config::{Resolved, Tls};
-use provider::{AdvisedRegistry, GenericProvider, Profile, Provider, Setup, SignedInProvider};
-use registry::{
-    Client, ClientSettings, Credential, HttpTransport, Reach, Request, RequestBody, SignIn, TlsSettings,
-    Transport, TransportErrorKind,
+use provider::{
+    AdvisedRegistry, Class, GenericProvider, HarborProvider, HubProvider, Profile, Provider, Setup,
+    SignedInProvider,
 };
+use registry::{
+    Client, ClientSettings, Credential, CredentialSource, HttpTransport, Reach, Registry, Request,
+    RequestBody, Rest, SignIn, TlsSettings, Transport, TransportErrorKind,
+};
+use serde_json::Value;
 use transfer::Connected;
 use url::Url;
 
@@ -40,14 +44,44 @@ enum Wire {
     Whatever,
 }
 
-/// Makes the client of a registry. Nothing is sent, unless it must be tried whether TLS is spoken.
+/// A registry's client, and what belongs to it.
+pub(super) struct Remote {
+    pub(super) client: Client,
+    provider: Arc<dyn Provider>,
+    concurrency: usize,
+    host: Host,
+    settings: Option<Value>,
+}
+
+/// Who is who at a registry.
+enum Identity {
+    /// A cloud knows us; its provider signs in.
+    Cloud(Arc<dyn Provider>),
+    /// No cloud has a say.
+    Plain(Arc<dyn CredentialSource>),
+}
+
+impl Remote {
+    pub(super) fn connected(self) -> Connected {
+        let registry = AdvisedRegistry::new(Arc::new(self.client), Arc::clone(&self.provider));
+        Connected {
+            registry: Arc::new(registry),
+            provider: self.provider,
+            concurrency: self.concurrency,
+            host: Some(self.host),
+            settings: self.settings,
+        }
+    }
+}
+
+/// Makes the client of a registry. Nothing is sent, unless it must be tried whether TLS is spoken or a cloud knows us.
 pub(super) async fn reach(
     context: &Context,
     name: &RegistryName,
     host: &str,
     resolved: &Resolved,
     manner: &Manner,
-) -> Result<Connected, Failure> {
+) -> Result<Remote, Failure> {
     let refuse = || Failure::refused(format!("registry `{name}`"));
     let host: Host = host.parse().map_err(|error| refuse().because(&error))?;
     let tls = tls(resolved.connection.tls.as_ref(), &refuse)?;
@@ -58,19 +92,63 @@ pub(super) async fn reach(
     let sources = Sources::of(name, &host, resolved.connection.auth.as_ref(), manner)?;
     let transport: Arc<dyn Transport> = Arc::new(transport(&host, &tls, wire)?);
     let setup = setup(name, &host, resolved, wire == Wire::Plain, Arc::clone(&transport));
-    let profile = setup.profile.clone();
-    let provider = identified(context, setup, sources, resolved, manner, name).await?;
-    let settings = settings(&host, resolved, manner, wire, profile);
+    let settings = settings(&host, resolved, manner, wire, &setup.profile);
     let concurrency = settings.concurrency;
-    let client = Client::new(settings, transport, provider.credentials());
-    let registry = AdvisedRegistry::new(Arc::new(client), Arc::clone(&provider));
+    let connect = |credentials| Client::new(settings, transport, credentials);
+    let (client, provider) = match identify(context, &setup, sources, resolved, manner).await? {
+        Identity::Cloud(provider) => (connect(provider.credentials()), provider),
+        Identity::Plain(credentials) => {
+            let client = connect(Arc::clone(&credentials));
+            let provider = plain(setup, credentials, &client)?;
+            (client, provider)
+        }
+    };
     let creation = &resolved.connection.create_repositories;
-    Ok(Connected {
-        registry: Arc::new(registry),
+    Ok(Remote {
+        client,
         provider,
         concurrency,
-        host: Some(host),
-        settings: creation.clone().filter(serde_json::Value::is_object),
+        host,
+        settings: creation.clone().filter(Value::is_object),
+    })
+}
+
+/// Makes the provider of a registry that no cloud has a say in.
+fn plain(
+    setup: Setup,
+    credentials: Arc<dyn CredentialSource>,
+    client: &Client,
+) -> Result<Arc<dyn Provider>, Failure> {
+    let Setup {
+        name,
+        host,
+        plain_http,
+        profile,
+        transport,
+        ..
+    } = setup;
+    let registry: Arc<dyn Registry> = Arc::new(client.clone());
+    Ok(match profile.class {
+        Class::DockerHub => {
+            let rest = Rest::new(transport, Reach::Declared);
+            Arc::new(HubProvider::new(name, credentials, profile, rest, registry))
+        }
+        Class::Harbor => {
+            let scheme = if plain_http { "http" } else { "https" };
+            let address = Url::parse(&format!("{scheme}://{host}/"));
+            let address =
+                address.map_err(|error| Failure::refused(format!("{host} is no host")).because(&error))?;
+            let rest = Rest::new(transport, Reach::Registry);
+            Arc::new(HarborProvider::new(
+                name,
+                credentials,
+                profile,
+                rest,
+                address,
+                registry,
+            ))
+        }
+        _ => Arc::new(GenericProvider::of(name, credentials, profile)),
     })
 }
 
@@ -95,35 +173,32 @@ fn setup(
     }
 }
 
-/// Finds the provider of a registry: that of its cloud, where a cloud knows us, else the generic one.
+/// Finds out who signs in at a registry: its cloud, where that knows us and nothing else is said, or whoever is said.
 ///
 /// # Errors
 /// A cloud that is asked for and is not part of this program, or lacks something (65), and a signal.
-async fn identified(
+async fn identify(
     context: &Context,
-    setup: Setup,
+    setup: &Setup,
     sources: Sources,
     resolved: &Resolved,
     manner: &Manner,
-    name: &RegistryName,
-) -> Result<Arc<dyn Provider>, Failure> {
-    let generic = |credentials| {
-        let provider = GenericProvider::of(setup.name.clone(), credentials, setup.profile.clone());
-        Arc::new(provider) as Arc<dyn Provider>
+) -> Result<Identity, Failure> {
+    let name = &setup.name;
+    let decided = sources.decided(manner, name);
+    let Some(cloud) = Cloud::of(setup.profile.class).filter(|_| !decided) else {
+        return Ok(Identity::Plain(sources.without_cloud(None)));
     };
-    let Some(cloud) = Cloud::of(setup.profile.class).filter(|_| !sources.decided(manner, name)) else {
-        return Ok(generic(sources.without_cloud(None)));
-    };
-    let refuse = || Failure::refused(format!("registry `{name}`"));
     let made = cloud.provider(setup.clone());
-    let Some(provider) = made.map_err(|error| refuse().because(&error))? else {
+    let made = made.map_err(|error| Failure::refused(format!("registry `{name}`")).because(&error))?;
+    let Some(provider) = made else {
         let feature = cloud.feature();
         let missing =
             format!("support for `{feature}` is not compiled in; rebuild with --features {feature}");
         let wanted = resolved.connection.provider.is_some() || cloud::asks_for_cloud(&setup.auth);
         return match wanted {
             true => Err(Failure::refused(format!("registry `{name}`: {missing}"))),
-            false => Ok(generic(sources.without_cloud(Some(missing)))),
+            false => Ok(Identity::Plain(sources.without_cloud(Some(missing)))),
         };
     };
     let found = context
@@ -134,11 +209,14 @@ async fn identified(
             credential: Credential::Anonymous,
             origin,
             ..
-        }) => Ok(generic(sources.without_cloud(Some(origin)))),
+        }) => Ok(Identity::Plain(sources.without_cloud(Some(origin)))),
         // A cloud that knows us and fails says so to whoever asks the registry, and to nobody else.
         Ok(_) | Err(_) => {
             let credentials = sources.with_cloud(provider.credentials());
-            Ok(Arc::new(SignedInProvider::new(provider, credentials)))
+            Ok(Identity::Cloud(Arc::new(SignedInProvider::new(
+                provider,
+                credentials,
+            ))))
         }
     }
 }
@@ -195,7 +273,7 @@ fn settings(
     resolved: &Resolved,
     manner: &Manner,
     wire: Wire,
-    profile: Profile,
+    profile: &Profile,
 ) -> ClientSettings {
     let usual = ClientSettings::new(host.clone());
     let limits = resolved.connection.limits.clone().unwrap_or_default();
@@ -210,7 +288,7 @@ fn settings(
         concurrency: concurrency.unwrap_or(CONCURRENCY).max(1),
         requests_per_second: limits.requests_per_second,
         bandwidth: resolved.bandwidth,
-        wire: profile.wire,
+        wire: profile.wire.clone(),
         retries: manner.retries().unwrap_or(usual.retries),
         ..usual
     }

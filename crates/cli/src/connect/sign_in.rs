@@ -46,8 +46,9 @@ impl Sources {
     }
 
     /// Returns true where the configuration or a flag says who signs in, so that no cloud has a say.
-    pub(super) fn decided(&self, manner: &Manner, name: &RegistryName) -> bool {
-        self.declared.is_some() || manner.flags(name).is_some_and(|flags| flags.sign_in.is_some())
+    pub(super) fn decided(&self, manner: &Manner, name: &str) -> bool {
+        let flagged = |name: RegistryName| manner.flags(&name).is_some_and(|flags| flags.sign_in.is_some());
+        self.declared.is_some() || name.parse().is_ok_and(flagged)
     }
 
     /// Puts the sources in order, without a cloud's. The first that has a credential decides.

@@ -5,7 +5,7 @@ use std::fmt;
 use oci::Host;
 
 /// The providers that a configuration may name.
-pub(crate) const PROVIDERS: [&str; 4] = ["ecr", "gar", "acr", "generic"];
+pub(crate) const PROVIDERS: [&str; 5] = ["ecr", "gar", "acr", "harbor", "generic"];
 
 /// Domains of ECR's registries, by partition.
 ///

@@ -22,13 +22,15 @@ pub enum Class {
     Google,
     /// Azure Container Registry.
     Azure,
+    /// Harbor, wherever it runs: no host tells, the configuration does.
+    Harbor,
     /// Any other: it is taken to follow the specification.
     Other,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Layout,
         Self::DockerHub,
         Self::Github,
@@ -36,6 +38,7 @@ impl Class {
         Self::EcrPublic,
         Self::Google,
         Self::Azure,
+        Self::Harbor,
         Self::Other,
     ];
 
@@ -47,6 +50,7 @@ impl Class {
             "ecr" => Self::Ecr,
             "gar" => Self::Google,
             "acr" => Self::Azure,
+            "harbor" => Self::Harbor,
             _ => match host.name() {
                 "docker.io" => Self::DockerHub,
                 "ghcr.io" => Self::Github,
@@ -66,6 +70,7 @@ impl fmt::Display for Class {
             Self::EcrPublic => "Amazon ECR Public",
             Self::Google => "Google Artifact Registry",
             Self::Azure => "Azure Container Registry",
+            Self::Harbor => "Harbor",
             Self::Other => "a registry that follows the specification",
         })
     }

@@ -42,7 +42,7 @@ const PLAIN: Row = Row {
 };
 
 /// Every class once.
-pub(crate) const TABLE: [Row; 8] = [
+pub(crate) const TABLE: [Row; 9] = [
     // Blobs are shared by all repositories of a layout, its index lists what refers to a manifest.
     Row {
         class: Class::Layout,
@@ -53,6 +53,7 @@ pub(crate) const TABLE: [Row; 8] = [
     // not count: https://docs.docker.com/docker-hub/usage/pulls/
     Row {
         class: Class::DockerHub,
+        listing: Listing::Inventory,
         ..PLAIN
     },
     // GitHub has no referrers API and answers 404 for it: https://github.com/orgs/community/discussions/208530
@@ -113,6 +114,12 @@ pub(crate) const TABLE: [Row; 8] = [
             above: 16 << 20,
             chunk: 4 << 20,
         },
+        ..PLAIN
+    },
+    // The artifacts of a repository are listed with their accessories: https://github.com/goharbor/harbor/blob/main/api/v2.0/swagger.yaml
+    Row {
+        class: Class::Harbor,
+        listing: Listing::Inventory,
         ..PLAIN
     },
     PLAIN,

@@ -16,4 +16,5 @@ mod tags;
 mod uploads;
 
 pub(crate) use catalog::catalog;
+pub(crate) use link::next as next_page;
 pub(crate) use repository::RemoteRepository;

@@ -139,7 +139,7 @@ pub(crate) fn setup(host: &str, auth: Auth) -> Setup {
     let host: oci::Host = host.parse().expect("a host");
     Setup {
         name: "ecr".to_owned(),
-        profile: Profile::of(Class::of(&host)),
+        profile: Profile::of(Class::of(&host, Some("ecr"))),
         host,
         plain_http: false,
         auth,
