@@ -98,3 +98,65 @@ fn link(headers: &HeaderMap) -> Option<&str> {
     let (target, parameters) = value.trim().strip_prefix('<')?.split_once('>')?;
     parameters.contains("next").then_some(target)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Names(Vec<String>);
+
+    impl Listed for Names {
+        fn length(&self) -> usize {
+            self.0.len()
+        }
+
+        fn last(&self) -> Option<String> {
+            self.0.last().cloned()
+        }
+    }
+
+    fn after(link: Option<&str>, length: usize) -> Result<Option<String>, ErrorKind> {
+        let mut headers = HeaderMap::new();
+        if let Some(link) = link {
+            headers.insert(LINK, link.parse().unwrap());
+        }
+        let reply = RestReply {
+            status: StatusCode::OK,
+            headers,
+            body: Vec::new().into(),
+            url: "https://contoso.azurecr.io/acr/v1/team/app/_tags?n=1000"
+                .parse()
+                .unwrap(),
+        };
+        let names = Names((0..length).map(|number| format!("v{number}")).collect());
+        next(&reply, &names)
+            .map(|url| url.map(|url| url.to_string()))
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_next_page_is_where_the_registry_says_or_after_the_last_of_a_full_one() {
+        let link = "</acr/v1/team/app/_tags?last=v9&n=10&orderby=>; rel=\"next\"";
+        let named = "https://contoso.azurecr.io/acr/v1/team/app/_tags?last=v9&n=10&orderby=";
+        assert_eq!(after(Some(link), 10), Ok(Some(named.to_owned())));
+        assert_eq!(after(None, 999), Ok(None));
+        let counted = "https://contoso.azurecr.io/acr/v1/team/app/_tags?n=1000&last=v999";
+        assert_eq!(after(None, 1_000), Ok(Some(counted.to_owned())));
+        assert_eq!(after(None, 0), Ok(None));
+    }
+
+    #[test]
+    fn a_token_does_not_follow_to_another_host() {
+        for link in [
+            "<https://evil.example/acr/v1/team/app/_tags>; rel=\"next\"",
+            "<http://contoso.azurecr.io/acr/v1/team/app/_tags>; rel=\"next\"",
+            "<//evil.example/x>; rel=\"next\"",
+        ] {
+            assert_eq!(after(Some(link), 10), Err(ErrorKind::Policy), "{link}");
+        }
+    }
+}

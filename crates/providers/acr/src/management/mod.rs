@@ -99,23 +99,42 @@ impl Management {
         Ok(url)
     }
 
-    /// Takes an address that Resource Manager names: our token goes there.
     fn own(&self, text: &str) -> Result<Url, Error> {
-        let base = &self.session.places.management;
-        base.join(text)
-            .ok()
-            .filter(|url| url.origin() == base.origin())
-            .ok_or_else(|| {
-                let message =
-                    "Azure Resource Manager points to another host; the token does not follow there";
-                Error::new(ErrorKind::Policy, message)
-            })
+        own(&self.session.places.management, text)
     }
+}
+
+/// Takes an address that Resource Manager at `base` names: our token goes there.
+fn own(base: &Url, text: &str) -> Result<Url, Error> {
+    let url = base.join(text).ok();
+    url.filter(|url| url.origin() == base.origin()).ok_or_else(|| {
+        let message = "Azure Resource Manager points to another host; the token does not follow there";
+        Error::new(ErrorKind::Policy, message)
+    })
 }
 
 fn checked(reply: RestReply, action: &str) -> Result<RestReply, Error> {
     match reply.status {
         StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(reply),
         _ => Err(reply.refusal(action)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_does_not_follow_to_another_host() {
+        let base = "https://management.azure.com/".parse().unwrap();
+        let results = "https://management.azure.com/subscriptions/s/providers/x?api-version=1";
+        assert_eq!(own(&base, results).unwrap().as_str(), results);
+        for text in [
+            "https://evil.example/",
+            "http://management.azure.com/",
+            "//evil.example",
+        ] {
+            assert_eq!(own(&base, text).unwrap_err().kind(), ErrorKind::Policy, "{text}");
+        }
     }
 }

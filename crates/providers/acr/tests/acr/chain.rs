@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use planner::config::{Auth, SecretReference};
-use provider::Provider as _;
+use provider::{Lister as _, Provider as _};
 use registry::{Credential, ErrorKind, HttpTransport, Request, Response, SignIn, Transport, TransportError};
 use serde_json::{Value, json};
 use testkit::azure::{Azure, Principal, REGISTRY, Right, TENANT};
@@ -214,6 +214,35 @@ async fn an_authority_that_nobody_vouches_for_is_told_at_once() {
         before.elapsed().as_secs() < 10,
         "TLS is not tried again: {:?}",
         before.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_the_registry_does_not_take_is_an_error_that_says_whom_it_was_for() {
+    let (azure, _) = signed_in(&[Right::Pull]).await;
+    let auth = Auth {
+        audience: Some("https://other.example".to_owned()),
+        ..application()
+    };
+    let error = sign_in(&azure, auth.clone(), &[]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(
+        error.to_string().contains("AAD access token is invalid"),
+        "{error}"
+    );
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains("takes no token for https://other.example"),
+        "{error:?}"
+    );
+    let provider = AcrProvider::new(setup(&azure, auth, &[])).unwrap();
+    let listing = provider.inventory(&"team/app".parse().unwrap()).await;
+    assert_eq!(
+        listing.unwrap_err().kind(),
+        ErrorKind::Auth,
+        "who can't sign in has no listing to be without"
     );
 }
 

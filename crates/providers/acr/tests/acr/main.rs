@@ -1,16 +1,20 @@
 //! The provider against a double of Azure that Microsoft's own clients agree with.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy.toml allows unwrap in functions marked #[test] only, and these tests have helpers too"
-)]
-
+#[cfg(test)]
 mod advice;
+#[cfg(test)]
 mod chain;
+#[cfg(test)]
 mod child;
+#[cfg(test)]
 mod imports;
+#[cfg(test)]
 mod listings;
+#[cfg(test)]
 mod locks;
+#[cfg(test)]
 mod protocol;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
 mod tokens;
