@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
     pub(crate) spec: Spec,
     /// Where it stands.
     pub(crate) directory: PathBuf,
+    /// What the command line keeps of it, where that can be told only once repositories are found.
+    pub(crate) only: Vec<String>,
 }
 
 /// Reads and resolves a configuration, narrowed to what the command line keeps.
@@ -40,9 +42,15 @@ pub(crate) fn load(file: &Path, narrow: &Narrow) -> Result<Loaded, Failure> {
         environment: &environment,
     };
     let spec = config::parse(&input).map_err(|problems| refuse(&problems))?;
+    let later = !spec.discovers().is_empty();
+    let (now, only) = match later {
+        true => (&[][..], narrow.only.clone()),
+        false => (&narrow.only[..], Vec::new()),
+    };
     Ok(Loaded {
-        spec: narrowed(spec, &narrow.only)?,
+        spec: narrowed(spec, now)?,
         directory: source.directory(),
+        only,
     })
 }
 
@@ -69,7 +77,11 @@ pub(crate) fn trusted(spec: Spec, trust: Trust) -> Spec {
     }
 }
 
-fn narrowed(spec: Spec, only: &[String]) -> Result<Spec, Failure> {
+/// Keeps what the command line keeps.
+///
+/// # Errors
+/// Flags that keep nothing (64).
+pub(crate) fn narrowed(spec: Spec, only: &[String]) -> Result<Spec, Failure> {
     if only.is_empty() {
         return Ok(spec);
     }

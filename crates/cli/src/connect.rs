@@ -1,5 +1,6 @@
 //! From connections, as a configuration or a plan holds them, to registries that can be asked.
 
+mod cloud;
 mod manner;
 mod on_disk;
 mod remote;
@@ -9,6 +10,7 @@ mod unopened;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 
+use futures_util::future::try_join_all;
 use oci::ManifestReference;
 use planner::config::Connection;
 use planner::{Plan, RegistryName, Spec};
@@ -40,11 +42,7 @@ pub(crate) enum Role {
 
 /// Returns the connections of a specification.
 pub(crate) fn of_spec(spec: &Spec) -> BTreeMap<RegistryName, Wanted> {
-    let sources = spec.mirrors.iter().flat_map(|mirror| &mirror.sources);
-    let targets = sources
-        .flat_map(|source| &source.targets)
-        .map(|target| &target.place.registry);
-    let targets: BTreeSet<&RegistryName> = targets.collect();
+    let targets = spec.writes();
     let wanted = |(name, registry): (&RegistryName, &planner::spec::Registry)| {
         (
             name.clone(),
@@ -81,7 +79,7 @@ fn role(written: bool) -> Role {
     if written { Role::Target } else { Role::Source }
 }
 
-/// Connects to all of them. No registry of a configuration is asked anything yet.
+/// Connects to all of them. No registry of a configuration is asked anything yet; clouds are asked who we are.
 ///
 /// # Errors
 /// A connection whose variables, files or keys are not as they should be (65), a signal.
@@ -90,11 +88,14 @@ pub(crate) async fn connect(
     wanted: &BTreeMap<RegistryName, Wanted>,
     manner: &Manner,
 ) -> Result<Connections, Failure> {
-    let mut connected = BTreeMap::new();
-    for (name, wanted) in wanted {
-        connected.insert(name.clone(), reach(context, name, wanted, manner).await?);
-    }
-    Ok(Connections::new(connected))
+    // At once: to find out who a cloud takes us for may take seconds.
+    let connected = wanted.iter().map(|(name, wanted)| async move {
+        let connected = reach(context, name, wanted, manner).await?;
+        Ok::<_, Failure>((name.clone(), connected))
+    });
+    Ok(Connections::new(
+        try_join_all(connected).await?.into_iter().collect(),
+    ))
 }
 
 /// Connects to a single registry, to read it.

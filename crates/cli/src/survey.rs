@@ -1,15 +1,20 @@
 //! From a specification to a plan: asks the registries, then decides.
 
-use planner::{Plan, Spec, Survey};
-use transfer::Connections;
+use std::collections::BTreeMap;
 
-use crate::context::Context;
+use planner::{Capabilities, Listing, Plan, RegistryName, Spec, Survey};
+use transfer::{Connections, ManifestCache};
+
+use crate::configuration;
+use crate::context::{Context, environment_path};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
 /// What the registries answered, and what follows from it.
 #[derive(Debug)]
 pub(crate) struct Surveyed {
+    /// What is wanted, the repositories found that globs ask for.
+    pub(crate) spec: Spec,
     /// The answers.
     pub(crate) survey: Survey,
     /// What would be done.
@@ -19,18 +24,36 @@ pub(crate) struct Surveyed {
 /// Asks the registries everything that the plan depends on. Writes to none of them.
 ///
 /// # Errors
-/// A signal that comes first.
+/// A signal that comes first; flags that keep nothing of what was found (64).
 pub(crate) async fn survey(
     context: &Context,
     spec: &Spec,
+    only: &[String],
     connections: &Connections,
 ) -> Result<Surveyed, Failure> {
     let capabilities = connections.capabilities();
     let progress = Progress::survey(&context.terminal);
-    let reader = connections.reader();
-    let asking = transfer::survey(spec, &capabilities, &reader, progress.events());
-    let survey = context.unless_interrupted(asking).await?;
+    let reader = connections.reader(cache(&capabilities));
+    let asking = async {
+        let spec = configuration::narrowed(transfer::discover(spec, &reader).await, only)?;
+        let survey = transfer::survey(&spec, &capabilities, &reader, progress.events()).await;
+        Ok::<_, Failure>((spec, survey))
+    };
+    let (spec, survey) = context.unless_interrupted(asking).await??;
     progress.end().await;
-    let plan = planner::plan(spec, &capabilities, &survey);
-    Ok(Surveyed { survey, plan })
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    Ok(Surveyed { spec, survey, plan })
+}
+
+/// Keeps manifests where inventories name them: what a listing leaves out is then read once, and never again.
+fn cache(capabilities: &BTreeMap<RegistryName, Capabilities>) -> ManifestCache {
+    let lists = |capabilities: &Capabilities| capabilities.listing == Listing::Inventory;
+    let usual = || Some(environment_path("HOME")?.join(".cache"));
+    let directory = environment_path("XDG_CACHE_HOME").or_else(usual);
+    match directory {
+        Some(directory) if capabilities.values().any(lists) => {
+            ManifestCache::at(directory.join("transship/manifests"))
+        }
+        _ => ManifestCache::none(),
+    }
 }

@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 
+use crate::stock::{Stock, Unread};
 use crate::survey::Known;
-use crate::{Answer, Capabilities, Place, Problem, ProblemKind, Question, RegistryName, Side, Survey};
+use crate::{
+    Answer, Capabilities, Listing, Place, Problem, ProblemKind, Question, RegistryName, Side, Standing,
+    Survey,
+};
 
 /// Why a thing is not known.
 #[derive(Clone, Debug)]
@@ -35,6 +39,7 @@ pub(crate) struct Ask<'a> {
     referrers_api: BTreeMap<&'a RegistryName, bool>,
     /// Registries that failed to say whether they have the referrers API: asking one at a time finds out nothing.
     silent: BTreeSet<&'a RegistryName>,
+    stocks: HashMap<&'a Place, Stock<'a>>,
     questions: BTreeSet<Question>,
     probing: BTreeSet<RegistryName>,
 }
@@ -44,6 +49,7 @@ impl<'a> Ask<'a> {
         let mut manifests = HashMap::new();
         let mut referrers_api = BTreeMap::new();
         let mut silent = BTreeSet::new();
+        let mut inventories = Vec::new();
         for (question, answer) in survey.iter() {
             match answer {
                 Ok(Answer::Get(Some(manifest))) => {
@@ -55,15 +61,21 @@ impl<'a> Ask<'a> {
                 Err(_) if matches!(question, Question::Referrers(..)) => {
                     silent.insert(&question.place().registry);
                 }
+                Ok(Answer::Inventory(Some(inventory))) => inventories.push((question.place(), inventory)),
                 _ => {}
             }
         }
+        let stocks = inventories
+            .into_iter()
+            .map(|(place, inventory)| (place, Stock::new(inventory, &manifests)))
+            .collect();
         Self {
             survey,
             capabilities,
             manifests,
             referrers_api,
             silent,
+            stocks,
             questions: BTreeSet::new(),
             probing: BTreeSet::new(),
         }
@@ -88,8 +100,49 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// What the vendor's listing says of a repository, once it was asked.
+    fn stock(&self, place: &Place) -> Option<&Stock<'a>> {
+        self.stocks.get(place)
+    }
+
+    /// Notes which tags of a repository are selected, and so looked at one by one.
+    pub(crate) fn select<'t>(&mut self, place: &Place, tags: impl Iterator<Item = &'t Tag>) {
+        if let Some(stock) = self.stocks.get_mut(place) {
+            stock.select(tags);
+        }
+    }
+
+    /// Why a repository is listed tag by tag although its vendor lists whole ones; `None` where that is not so.
+    pub(crate) fn unlisted(&self, place: &Place) -> Option<&'a str> {
+        match self.survey.answer(&Question::Inventory(place.clone())) {
+            Known::Yes(Answer::Unlisted(reason)) => reason.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Says whether the vendor's listing says that a tag can't be moved.
+    pub(crate) fn is_locked(&self, place: &Place, tag: &Tag) -> bool {
+        self.stock(place)
+            .is_some_and(|stock| stock.inventory().is_locked(tag))
+    }
+
+    /// The repository that a call of the vendor's would make; `None` where it does not exist.
+    pub(crate) fn repository(&mut self, place: &Place) -> Answered<Option<&'a Standing>> {
+        match self.ask(Question::Repository(place.clone()))? {
+            Answer::Repository(standing) => Ok(standing.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
     /// All tags of a repository; `None` where it does not exist.
     pub(crate) fn tags(&mut self, place: &Place) -> Answered<Option<&'a BTreeSet<Tag>>> {
+        if self.capabilities(&place.registry).listing == Listing::Inventory {
+            match self.ask(Question::Inventory(place.clone()))? {
+                Answer::Inventory(inventory) => return Ok(inventory.as_ref().map(crate::Inventory::names)),
+                Answer::Unlisted(_) => {}
+                _ => return Err(mismatched(place)),
+            }
+        }
         match self.ask(Question::Tags(place.clone()))? {
             Answer::Tags(tags) => Ok(tags.as_ref()),
             _ => Err(mismatched(place)),
@@ -107,6 +160,9 @@ impl<'a> Ask<'a> {
         if let Known::Yes(Answer::Get(manifest)) = self.survey.answer(&get) {
             return Ok(manifest.as_ref().map(Manifest::descriptor));
         }
+        if let Some(listed) = self.stock(place).and_then(|stock| stock.head(&reference)) {
+            return Ok(listed);
+        }
         match self.ask(Question::Head(place.clone(), reference))? {
             Answer::Head(descriptor) => Ok(descriptor.clone()),
             _ => Err(mismatched(place)),
@@ -115,6 +171,12 @@ impl<'a> Ask<'a> {
 
     /// A manifest by tag.
     pub(crate) fn get(&mut self, place: &Place, tag: &Tag) -> Answered<Option<&'a Manifest>> {
+        if let Some(stock) = self.stock(place) {
+            return match stock.inventory().tags().get(tag) {
+                Some(digest) => self.manifest(place, digest),
+                None => Ok(None),
+            };
+        }
         match self.ask(Question::Get(place.clone(), tag.clone().into()))? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
             _ => Err(mismatched(place)),
@@ -126,7 +188,12 @@ impl<'a> Ask<'a> {
         if let Some(manifest) = self.known(digest) {
             return Ok(Some(manifest));
         }
-        match self.ask(Question::Get(place.clone(), digest.clone().into()))? {
+        let question = match self.stock(place).map(|stock| stock.holds(digest)) {
+            Some(Some(false)) => return Ok(None),
+            Some(Some(true)) => Question::Read(place.clone(), digest.clone()),
+            Some(None) | None => Question::Get(place.clone(), digest.clone().into()),
+        };
+        match self.ask(question)? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
             _ => Err(mismatched(place)),
         }
@@ -153,11 +220,10 @@ impl<'a> Ask<'a> {
     /// What refers to a manifest by the referrers API; `None` where the registry has none.
     ///
     /// One question finds out whether a registry has the API; the others wait for its answer.
-    pub(crate) fn referrers(
-        &mut self,
-        place: &Place,
-        subject: &Digest,
-    ) -> Answered<Option<&'a [Descriptor]>> {
+    pub(crate) fn referrers(&mut self, place: &Place, subject: &Digest) -> Answered<Option<Vec<Descriptor>>> {
+        if let Some(listed) = self.attached(place, subject)? {
+            return Ok(Some(listed));
+        }
         let registry = &place.registry;
         match self
             .capabilities(registry)
@@ -176,9 +242,30 @@ impl<'a> Ask<'a> {
             }
         }
         match self.ask(Question::Referrers(place.clone(), subject.clone()))? {
-            Answer::Referrers(list) => Ok(list.as_deref()),
+            Answer::Referrers(list) => Ok(list.clone()),
             _ => Err(mismatched(place)),
         }
+    }
+
+    /// What refers to a manifest, by the vendor's listing; `None` where the listing can't tell or would be dearer.
+    ///
+    /// A listing that does not tell subjects is completed by reading what it lists: once, as manifests never change.
+    fn attached(&mut self, place: &Place, subject: &Digest) -> Answered<Option<Vec<Descriptor>>> {
+        let has_api = self.capabilities(&place.registry).referrers_api == Some(true);
+        let Some(stock) = self.stock(place).filter(|_| has_api) else {
+            return Ok(None);
+        };
+        let unread = match stock.unread() {
+            Unread::TooMany => return Ok(None),
+            Unread::These(unread) => unread,
+        };
+        let mut gap = Ok(());
+        for digest in unread {
+            gap = both(gap, self.manifest(place, digest).map(|_| ()));
+        }
+        gap?;
+        let stock = self.stock(place);
+        Ok(stock.map(|stock| stock.referrers(subject)))
     }
 }
 

@@ -174,11 +174,12 @@ impl<'a> Attaching<'a, '_> {
             Ok(None)
         };
         let (there, by_tag) = (there?, by_tag?);
+        let there = there.as_deref();
         let has_api = there.is_some() || ask.has_referrers_api(&way.target.registry);
         let copied = self.copied_entries(ask, &tag, needs);
         let mut gap = Ok(());
         let mut unlisted = Vec::new();
-        for entry in listed {
+        for entry in &listed {
             let listed_there = match there {
                 Some(there) => there.iter().any(|there| there.digest == entry.digest),
                 None => names(by_tag, &entry.digest),
@@ -196,7 +197,8 @@ impl<'a> Attaching<'a, '_> {
             }
         }
         if !has_api && !unlisted.is_empty() {
-            self.merge(&tag, &unlisted, needs);
+            let whole: Vec<Descriptor> = unlisted.iter().map(|entry| whole(ask, entry)).collect();
+            self.merge(&tag, &whole.iter().collect::<Vec<_>>(), needs);
         }
         gap
     }
@@ -249,6 +251,14 @@ impl<'a> Attaching<'a, '_> {
         merge
             .entries
             .extend(entries.iter().map(|&entry| (entry.digest.clone(), entry.clone())));
+    }
+}
+
+/// The entry of a fallback tag: from the manifest itself, where its source's listing tells less than an entry must hold.
+fn whole(ask: &Ask<'_>, entry: &Descriptor) -> Descriptor {
+    match ask.known(&entry.digest) {
+        Some(manifest) if entry.size == 0 => manifest.referrer_descriptor(),
+        _ => entry.clone(),
     }
 }
 

@@ -74,6 +74,8 @@ impl Summary {
                     summary.bytes.mount += size * places;
                 }
                 OpKind::PutManifest => summary.manifests.put += places,
+                OpKind::UpdateRepository => summary.repositories.update += places,
+                OpKind::ImportImage => summary.manifests.import += places,
                 OpKind::MergeReferrers | OpKind::PutTag => {}
             }
         }

@@ -1,5 +1,6 @@
 //! Folding: one op for one thing, over all places that may wait for the same ops.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Tag};
@@ -11,6 +12,7 @@ use crate::{Place, RegistryName};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Item {
     Create,
+    Update,
     Blob(Digest),
     Manifest(Digest),
     Tag(Tag),
@@ -25,7 +27,7 @@ pub(crate) struct Draft {
     pub(crate) tag: Option<Tag>,
     pub(crate) from: Option<Place>,
     pub(crate) entries: Vec<Descriptor>,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Cow<'static, str>,
 }
 
 /// One place of a draft, and the ops it waits for, by index.
@@ -58,6 +60,13 @@ impl Drafts {
     /// Returns the op that places `item` at `place`.
     pub(crate) fn placed(&self, item: Item, place: &Place) -> Option<usize> {
         self.placed.get(&(item, place.clone())).copied()
+    }
+
+    /// Notes that `item` comes to `place` with what places `other` there.
+    pub(crate) fn comes_with(&mut self, item: Item, other: &Item, place: &Place) {
+        if let Some(op) = self.placed(other.clone(), place) {
+            self.placed.insert((item, place.clone()), op);
+        }
     }
 
     pub(crate) fn into_ops(self) -> Vec<Op> {
@@ -95,7 +104,7 @@ impl Drafts {
             after,
             after_end,
             entries: draft.entries.clone(),
-            reason: draft.reason.to_owned(),
+            reason: draft.reason.clone().into_owned(),
         });
     }
 
@@ -107,6 +116,8 @@ impl Drafts {
             OpKind::PutManifest => "manifest",
             OpKind::MergeReferrers => "referrers",
             OpKind::PutTag => "tag",
+            OpKind::UpdateRepository => "update",
+            OpKind::ImportImage => "import",
         };
         let number = self.numbers.entry(word).or_default();
         *number += 1;

@@ -23,11 +23,13 @@ mod contents;
 mod file;
 mod fold;
 mod holders;
+mod imports;
 mod lower;
 mod make;
 mod roots;
 mod rules;
 mod seeds;
+mod stock;
 mod text;
 mod want;
 

@@ -1,5 +1,6 @@
 //! Lowering: what is wanted becomes the graph of operations.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use oci::{Digest, Manifest, Tag};
@@ -38,6 +39,8 @@ pub(crate) fn lower(ask: &Ask<'_>, wanted: &Wanted<'_>, seeds: &Seeds, ranked: &
         drafts: Drafts::default(),
     };
     lowering.repositories();
+    lowering.updates();
+    lowering.imports();
     lowering.uploads();
     let mut mounts = mounts(seeds);
     lowering.mounts(mounts.remove(&None).unwrap_or_default());
@@ -163,14 +166,21 @@ struct Lowering<'a, 'l> {
 impl<'l> Lowering<'_, 'l> {
     fn repositories(&mut self) {
         let manifests = self.wanted.manifests.keys().map(|(_, place)| place);
+        let imports = self.wanted.imports.keys().map(|(_, place)| place);
         let tags = self.wanted.tags.keys().map(|(place, _)| place);
         let merges = self.wanted.merges.keys().map(|(place, _)| place);
-        let places: BTreeSet<&Place> = manifests.chain(tags).chain(merges).collect();
-        let mut wishes: BTreeMap<&RegistryName, Vec<Wish>> = BTreeMap::new();
-        for place in places {
-            let called = self.ask.capabilities(&place.registry).creation == Creation::Call;
-            if called && self.wanted.absent.contains(place) {
-                wishes.entry(&place.registry).or_default().push(self.wish(place));
+        let places = manifests.chain(imports).chain(tags).chain(merges);
+        let units: BTreeSet<Place> = places.map(|place| self.unit(place)).collect();
+        let mut wishes: BTreeMap<RegistryName, Vec<Wish>> = BTreeMap::new();
+        for unit in units {
+            let called = self.ask.capabilities(&unit.registry).creation == Creation::Call;
+            if called && self.wanted.absent.contains(&unit) {
+                let wish = Wish {
+                    at: at(&unit),
+                    after: BTreeSet::new(),
+                    after_end: BTreeSet::new(),
+                };
+                wishes.entry(unit.registry).or_default().push(wish);
             }
         }
         // One op for a registry: what goes to several new repositories waits for one op, and so stays one op itself.
@@ -180,12 +190,58 @@ impl<'l> Lowering<'_, 'l> {
         }
     }
 
+    /// Settings are changed before anything is put: what is pushed then is scanned, kept and locked by the new ones.
+    fn updates(&mut self) {
+        for (unit, drifts) in &self.wanted.updates {
+            let changes: Vec<String> = drifts
+                .iter()
+                .map(|drift| format!("{} {} -> {}", drift.setting, drift.found, drift.wanted))
+                .collect();
+            let wish = Wish {
+                at: at(unit),
+                after: BTreeSet::new(),
+                after_end: BTreeSet::new(),
+            };
+            let draft = draft(OpKind::UpdateRepository, changes.join(", "));
+            self.drafts.fold(&Item::Update, &draft, vec![wish], 1);
+        }
+    }
+
+    /// The repository that a call of the vendor's makes: the place itself, or one above it.
+    fn unit(&self, place: &Place) -> Place {
+        place.unit(self.ask.capabilities(&place.registry).depth)
+    }
+
     fn wish(&self, place: &Place) -> Wish {
-        let create = self.drafts.placed(Item::Create, place);
+        let unit = self.unit(place);
         Wish {
             at: at(place),
-            after: create.into_iter().collect(),
-            after_end: BTreeSet::new(),
+            after: self.drafts.placed(Item::Create, &unit).into_iter().collect(),
+            after_end: self.drafts.placed(Item::Update, &unit).into_iter().collect(),
+        }
+    }
+
+    /// Images that a registry fetches itself: whatever waits for their manifests waits for that.
+    fn imports(&mut self) {
+        let mut folded: BTreeMap<(&Digest, &Place), Vec<&Place>> = BTreeMap::new();
+        for ((digest, place), source) in &self.wanted.imports {
+            folded.entry((digest, source)).or_default().push(place);
+        }
+        for ((digest, source), places) in folded {
+            let draft = Draft {
+                digest: Some(digest.clone()),
+                from: Some(source.clone()),
+                ..draft(OpKind::ImportImage, "the registry fetches it itself")
+            };
+            let wishes = places.into_iter().map(|place| self.wish(place)).collect();
+            self.drafts
+                .fold(&Item::Manifest(digest.clone()), &draft, wishes, usize::MAX);
+        }
+        for ((digest, place), root) in &self.wanted.brought {
+            let import = Item::Manifest(root.clone());
+            for item in [Item::Blob(digest.clone()), Item::Manifest(digest.clone())] {
+                self.drafts.comes_with(item, &import, place);
+            }
         }
     }
 
@@ -224,6 +280,7 @@ impl<'l> Lowering<'_, 'l> {
     fn mount(&self, blob: &Digest, place: &Place, mounting: &Mounting) -> Wish {
         let mut wish = self.wish(place);
         wish.at.from = Some(mounting.from.clone());
+        wish.at.origin.clone_from(&mounting.origin);
         wish.after_end.extend(match &mounting.after {
             MountAfter::Nothing => None,
             MountAfter::Upload(seed) => self.drafts.placed(Item::Blob(blob.clone()), seed),
@@ -391,7 +448,7 @@ impl<'l> Lowering<'_, 'l> {
             None => self.manifest_wish(digest, place),
         };
         wish.at.expect = Some(want.expect.clone());
-        wish.after_end = self.apart(digest, place);
+        wish.after_end.extend(self.apart(digest, place));
         let waits = want.waits.iter().map(|wait| match wait {
             Wait::Manifest(digest) => Item::Manifest(digest.clone()),
             Wait::Tag(tag) => Item::Tag(tag.clone()),
@@ -421,14 +478,14 @@ impl<'l> Lowering<'_, 'l> {
     }
 }
 
-fn draft(kind: OpKind, reason: &'static str) -> Draft {
+fn draft(kind: OpKind, reason: impl Into<Cow<'static, str>>) -> Draft {
     Draft {
         kind,
         digest: None,
         tag: None,
         from: None,
         entries: Vec::new(),
-        reason,
+        reason: reason.into(),
     }
 }
 
@@ -438,5 +495,6 @@ fn at(place: &Place) -> OpPlace {
         repository: place.repository.clone(),
         expect: None,
         from: None,
+        origin: None,
     }
 }

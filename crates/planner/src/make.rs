@@ -7,7 +7,7 @@ use crate::holders::{self, Holders};
 use crate::plan::{Note, SCHEMA};
 use crate::want::Wanted;
 use crate::{Capabilities, Op, Plan, Question, RegistryName, Spec, Summary, Survey};
-use crate::{file, lower, roots, seeds};
+use crate::{file, imports, lower, roots, seeds};
 
 /// Returns what must still be asked before `spec` can be planned. Empty: the survey is complete.
 ///
@@ -33,7 +33,8 @@ pub fn questions(
 #[must_use]
 pub fn plan(spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>, survey: &Survey) -> Plan {
     let mut ask = Ask::new(survey, capabilities);
-    let wanted = roots::want(spec, &mut ask);
+    let mut wanted = roots::want(spec, &mut ask);
+    imports::take(spec, &ask, &mut wanted);
     let ranked = seeds::ranked(&wanted);
     let holders = Holders::of(spec, survey, &ask);
     let seeds = seeds::seeds(spec, &ask, &holders, &wanted, &ranked);

@@ -72,6 +72,40 @@ pub struct Place {
     pub repository: RepositoryName,
 }
 
+impl Place {
+    /// Returns the place that the first `depth` segments of the path name, or the place itself where no depth is given.
+    ///
+    /// A first segment with a `.` is a domain (`example.com/project`) and counts for none.
+    #[must_use]
+    pub fn unit(&self, depth: Option<usize>) -> Self {
+        let Some(depth) = depth else {
+            return self.clone();
+        };
+        let path = self.repository.as_str();
+        let domain = path.split('/').next().is_some_and(|first| first.contains('.'));
+        let depth = depth + usize::from(domain);
+        let end = path
+            .match_indices('/')
+            .nth(depth.saturating_sub(1))
+            .map_or(path.len(), |(at, _)| at);
+        Self {
+            registry: self.registry.clone(),
+            repository: path[..end].parse().unwrap_or_else(|_| self.repository.clone()),
+        }
+    }
+
+    /// Returns true where `other` stands below this place: `project/base` above `project/base/alpine`.
+    #[must_use]
+    pub fn is_above(&self, other: &Self) -> bool {
+        self.registry == other.registry
+            && other
+                .repository
+                .as_str()
+                .strip_prefix(self.repository.as_str())
+                .is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.repository)

@@ -135,6 +135,10 @@ pub enum OpKind {
     MergeReferrers,
     /// Puts a manifest by tag, if the tag stands where it was seen.
     PutTag,
+    /// Changes settings of a repository by an API call.
+    UpdateRepository,
+    /// Lets the registry fetch an image with all it names.
+    ImportImage,
 }
 
 /// One place an op goes to.
@@ -151,6 +155,9 @@ pub struct OpPlace {
     /// The repository that `mount_blob` mounts from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<RepositoryName>,
+    /// The registry that `mount_blob` mounts from, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<RegistryName>,
 }
 
 impl OpPlace {
@@ -244,6 +251,14 @@ pub struct TagCounts {
 pub struct RepositoryCounts {
     /// Made by an API call.
     pub create: u64,
+    /// Settings changed by an API call.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub update: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Manifests by what happens to them.
@@ -252,6 +267,9 @@ pub struct RepositoryCounts {
 pub struct ManifestCounts {
     /// Put by digest.
     pub put: u64,
+    /// Fetched by the registry itself, with all they name.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub import: u64,
 }
 
 /// Blobs by what happens to them.

@@ -7,12 +7,12 @@ use oci::{Digest, ManifestReference, MediaKind, Tag};
 use crate::ask::{Answered, Ask, Gap, both};
 use crate::attachments::{self, Listings};
 use crate::blocked::Blocked;
-use crate::config::{SelectionProblem, select};
+use crate::config::{self, Count, SelectionProblem, select};
 use crate::content::Way;
 use crate::plan::{Expect, Note};
 use crate::spec::{Check, Mirror, OnChange, Referrers, Source, Target};
 use crate::want::{Needs, TagRole, TagWant, Wait, Wanted};
-use crate::{Creation, Place, Problem, ProblemKind, Side, Spec};
+use crate::{Change, Creation, Drift, Place, Problem, ProblemKind, Side, Spec, Standing};
 
 /// Walks all roots and gathers what is wanted; what is not known yet becomes questions of `ask`.
 pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
@@ -22,11 +22,23 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
         wanted: Wanted::default(),
         blocked: Blocked::default(),
         claims: BTreeMap::new(),
+        counts: BTreeMap::new(),
     };
+    let sources = spec
+        .mirrors
+        .iter()
+        .flat_map(|mirror| mirror.sources.iter().map(move |source| (mirror, source)));
+    let chosen: Vec<Chosen<'a>> = sources
+        .filter_map(|(mirror, source)| walk.source(mirror, source))
+        .collect();
     for mirror in &spec.mirrors {
-        for source in &mirror.sources {
-            walk.source(mirror, source);
-        }
+        walk.shortfalls(mirror);
+    }
+    for problem in spec.problems() {
+        walk.blocked.add(problem, 0);
+    }
+    for chosen in &chosen {
+        walk.roots(chosen);
     }
     let Walk {
         mut wanted, blocked, ..
@@ -43,6 +55,8 @@ struct Walk<'a, 'w> {
     blocked: Blocked,
     /// Which digest each target tag was promised, and by which mirror.
     claims: BTreeMap<(Place, Tag), (Digest, &'a str)>,
+    /// How many tags each set of a mirror took from a source that counts together with others.
+    counts: BTreeMap<(&'a str, &'a Place), Vec<Count>>,
 }
 
 /// One selected thing of a source.
@@ -50,6 +64,15 @@ struct Walk<'a, 'w> {
 struct Selected {
     tag: Option<Tag>,
     digest: Option<Digest>,
+}
+
+/// What a mirror takes from a source, and where that goes.
+struct Chosen<'a> {
+    mirror: &'a Mirror,
+    source: &'a Source,
+    tags: &'a BTreeSet<Tag>,
+    selected: Vec<Selected>,
+    open: Vec<Open<'a>>,
 }
 
 /// A target whose listing is known.
@@ -60,7 +83,7 @@ struct Open<'a> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn source(&mut self, mirror: &'a Mirror, source: &'a Source) {
+    fn source(&mut self, mirror: &'a Mirror, source: &'a Source) -> Option<Chosen<'a>> {
         let listing = self.ask.tags(&source.place);
         let listings: Vec<_> = source
             .targets
@@ -69,26 +92,59 @@ impl<'a> Walk<'a, '_> {
             .collect();
         let tags = match listing {
             Ok(Some(tags)) => tags,
-            Ok(None) => return self.absent_source(source),
-            Err(Gap::Blocked(problem)) => return self.blocked.add(*problem, 0),
-            Err(Gap::Pending) => return,
+            Ok(None) => {
+                self.absent_source(source);
+                return None;
+            }
+            Err(Gap::Blocked(problem)) => {
+                self.blocked.add(*problem, 0);
+                return None;
+            }
+            Err(Gap::Pending) => return None,
         };
         if !self.wanted.sources.contains(&source.place) {
             self.wanted.sources.push(source.place.clone());
         }
+        self.note_listing(&source.place);
         let selected = self.selected(mirror, source, tags);
+        let named = || selected.iter().filter_map(|selected| selected.tag.as_ref());
+        self.ask.select(&source.place, named());
         let mut open = Vec::new();
         for (target, listing) in listings {
-            match listing {
-                Ok(tags) if tags.is_some() || self.may_appear(target, selected.len()) => {
+            self.note_listing(&target.place);
+            match listing.and_then(|tags| self.opened(target, tags)) {
+                Ok(tags) => {
+                    let at_target: Vec<Tag> =
+                        named().filter_map(|tag| target_tag(target, tag).ok()).collect();
+                    self.ask.select(&target.place, at_target.iter());
                     open.push(Open { target, tags });
                 }
                 Err(Gap::Blocked(problem)) => self.blocked.add(*problem, selected.len() as u64),
-                Ok(_) | Err(Gap::Pending) => {}
+                Err(Gap::Pending) => {}
             }
         }
-        for selected in &selected {
-            self.root(mirror, source, tags, selected, &open);
+        Some(Chosen {
+            mirror,
+            source,
+            tags,
+            selected,
+            open,
+        })
+    }
+
+    fn roots(&mut self, chosen: &Chosen<'a>) {
+        for selected in &chosen.selected {
+            self.root(chosen.mirror, chosen.source, chosen.tags, selected, &chosen.open);
+        }
+    }
+
+    /// Says where a repository is asked tag by tag because its vendor does not list it to us.
+    fn note_listing(&mut self, place: &Place) {
+        if let Some(reason) = self.ask.unlisted(place) {
+            self.wanted.notes.insert(Note {
+                place: Some(place.clone()),
+                text: format!("asked tag by tag, which is slow: {reason}"),
+            });
         }
     }
 
@@ -105,28 +161,157 @@ impl<'a> Walk<'a, '_> {
         );
     }
 
-    /// Notes an absent repository; one that nobody may make blocks what goes there.
-    fn may_appear(&mut self, target: &Target, tags: usize) -> bool {
-        let registry = self.spec.registries.get(&target.place.registry);
-        let forbidden = registry.is_some_and(|registry| registry.connection.never_creates());
-        if forbidden || self.ask.capabilities(&target.place.registry).creation == Creation::Never {
-            let error = "the repository does not exist and is not to be created".to_owned();
-            let hint = "create it, or let create_repositories do so".to_owned();
-            let problem = problem(&target.place, Side::Target, ProblemKind::NotFound, error);
-            self.blocked.add(
-                Problem {
-                    hint: Some(hint),
-                    ..problem
-                },
-                tags as u64,
-            );
-            return false;
+    /// Returns the tags of a target that may be written; `None` where its repository is yet to come.
+    fn opened(
+        &mut self,
+        target: &'a Target,
+        tags: Option<&'a BTreeSet<Tag>>,
+    ) -> Answered<Option<&'a BTreeSet<Tag>>> {
+        let unit = self.unit(&target.place);
+        if self.ask.capabilities(&unit.registry).depth.is_some() && !unit.is_above(&target.place) {
+            let error = "the path names a repository of the vendor's, and no image in it".to_owned();
+            let hint = format!("add the image's name, as in {unit}/{{name}}");
+            let problem = problem(&target.place, Side::Target, ProblemKind::Policy, error);
+            return Err(Gap::Blocked(Box::new(Problem {
+                hint: Some(hint),
+                ..problem
+            })));
         }
-        self.wanted.absent.insert(target.place.clone());
-        true
+        if let Some(standing) = self.standing(&unit, tags.is_some())? {
+            if let Some(reason) = &standing.refuses {
+                let problem = problem(&unit, Side::Target, ProblemKind::Policy, reason.clone());
+                return Err(Gap::Blocked(Box::new(problem)));
+            }
+            self.settings(&unit, standing);
+        } else if tags.is_none() {
+            self.may_appear(unit)?;
+        }
+        Ok(tags)
     }
 
-    fn selected(&mut self, mirror: &Mirror, source: &Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
+    /// The repository that a call of the vendor's makes: the target's own, or one above it.
+    fn unit(&self, place: &Place) -> Place {
+        place.unit(self.ask.capabilities(&place.registry).depth)
+    }
+
+    /// Asks for the repository itself, where more must be known of it than its tags tell.
+    fn standing(&mut self, unit: &Place, listed: bool) -> Answered<Option<&'a Standing>> {
+        let capabilities = self.ask.capabilities(&unit.registry);
+        let registry = self.spec.registries.get(&unit.registry);
+        let settings = registry.and_then(|registry| registry.connection.settings());
+        let is_asked = capabilities.creation == Creation::Call
+            && match listed {
+                true => settings.is_some(),
+                // What is not listed may only lack images: its repository is one above.
+                false => capabilities.depth.is_some(),
+            };
+        if is_asked {
+            self.ask.repository(unit)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Notes an absent repository; one that nobody may make blocks what goes there.
+    fn may_appear(&mut self, unit: Place) -> Answered<()> {
+        let registry = self.spec.registries.get(&unit.registry);
+        let forbidden = registry.is_some_and(|registry| registry.connection.never_creates());
+        if forbidden || self.ask.capabilities(&unit.registry).creation == Creation::Never {
+            let error = "the repository does not exist and is not to be created".to_owned();
+            let hint = "create it, or let create_repositories do so".to_owned();
+            let problem = problem(&unit, Side::Target, ProblemKind::NotFound, error);
+            return Err(Gap::Blocked(Box::new(Problem {
+                hint: Some(hint),
+                ..problem
+            })));
+        }
+        self.wanted.absent.insert(unit);
+        Ok(())
+    }
+
+    /// Takes note of settings that are not as wanted: to be changed where the configuration says so, else to be told.
+    fn settings(&mut self, unit: &Place, standing: &Standing) {
+        let registry = self.spec.registries.get(&unit.registry);
+        let updates = registry.is_some_and(|registry| registry.connection.updates_repositories());
+        for drift in &standing.drift {
+            let Drift {
+                setting,
+                found,
+                wanted,
+                change,
+            } = drift;
+            let how = match change {
+                Change::Possible if updates => {
+                    let drifts = self.wanted.updates.entry(unit.clone()).or_default();
+                    drifts.insert(drift.clone());
+                    continue;
+                }
+                Change::Possible => "`on_drift: update` would change it",
+                Change::Never => "only a new repository could have it",
+            };
+            self.wanted.notes.insert(Note {
+                place: Some(unit.clone()),
+                text: format!("{setting} is {found}, and {wanted} in the configuration; {how}"),
+            });
+        }
+    }
+
+    /// Refuses to move a tag that its registry would not let move.
+    fn movable(&mut self, way: Way<'a>, tag: &Tag) -> Answered<()> {
+        let immutable = |error: &str| {
+            let problem = problem(way.target, Side::Target, ProblemKind::Immutable, error.to_owned());
+            let hint = "give the new image another tag, or say `on_change: keep`".to_owned();
+            Err(Gap::Blocked(Box::new(Problem {
+                hint: Some(hint),
+                ..problem
+            })))
+        };
+        if self.ask.is_locked(way.target, tag) {
+            return immutable("the tag differs from the source's, and is locked");
+        }
+        if self.ask.capabilities(&way.target.registry).creation != Creation::Call {
+            return Ok(());
+        }
+        let unit = self.unit(way.target);
+        match self.ask.repository(&unit)? {
+            Some(standing) if standing.immutable.holds(tag.as_str()) => {
+                immutable("the tag differs from the source's, and the repository's tags are immutable")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says where all repositories that a glob found have too few tags between them.
+    fn shortfalls(&mut self, mirror: &'a Mirror) {
+        for found in mirror.found.iter().filter(|found| found.complete) {
+            let counts = found
+                .sources
+                .iter()
+                .map(|place| self.counts.get(&(mirror.name.as_str(), place)));
+            // What could not be listed is told already.
+            let Some(counts) = counts.collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            for shortfall in config::shortfalls(&mirror.tags, &sums(&counts)) {
+                let error = format!("in the repositories that `{}` matches, {shortfall}", found.glob);
+                self.blocked.add(
+                    Problem {
+                        registry: found.registry.clone(),
+                        repository: None,
+                        tag: None,
+                        side: Side::Source,
+                        kind: ProblemKind::NotFound,
+                        error,
+                        hint: Some("loosen the conditions, or lower at_least".to_owned()),
+                        tags: 0,
+                    },
+                    0,
+                );
+            }
+        }
+    }
+
+    fn selected(&mut self, mirror: &'a Mirror, source: &'a Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
         if let Some(pinned) = &source.pinned {
             let missing = pinned
                 .tag
@@ -142,8 +327,15 @@ impl<'a> Walk<'a, '_> {
             }];
         }
         let selection = select(&mirror.tags, tags);
+        let alone = mirror.counts_alone(&source.place);
         for problem in &selection.problems {
-            self.selection_problem(source, problem);
+            if alone || !matches!(problem, SelectionProblem::TooFew { .. }) {
+                self.selection_problem(source, problem);
+            }
+        }
+        if !alone {
+            let key = (mirror.name.as_str(), &source.place);
+            self.counts.insert(key, selection.counts.clone());
         }
         selection
             .tags
@@ -291,7 +483,7 @@ impl<'a> Walk<'a, '_> {
         let unchanged = stands.as_ref() == Some(digest);
         if let (Some(tag), Some(_), false) = (tag, &stands, unchanged) {
             match way.mirror.on_change {
-                OnChange::Update => {}
+                OnChange::Update => self.movable(way, tag)?,
                 OnChange::Keep => {
                     self.wanted.counts.keep += 1;
                     self.wanted.notes.insert(Note {
@@ -421,6 +613,19 @@ impl<'a> Walk<'a, '_> {
         });
         want.waits.extend(waits);
     }
+}
+
+/// Adds up, set by set.
+fn sums(counts: &[&Vec<Count>]) -> Vec<Count> {
+    let sets = counts.iter().map(|counts| counts.len()).max().unwrap_or_default();
+    let sum = |set: usize| {
+        let of_set = counts.iter().filter_map(|counts| counts.get(set));
+        of_set.fold(Count::default(), |sum, count| Count {
+            found: sum.found + count.found,
+            available: sum.available + count.available,
+        })
+    };
+    (0..sets).map(sum).collect()
 }
 
 fn target_tag(target: &Target, tag: &Tag) -> Result<Tag, String> {

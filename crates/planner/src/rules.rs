@@ -38,7 +38,8 @@ impl Plan {
             || digest.is_some_and(|digest| self.manifests.contains_key(digest)) && op.from.is_some();
         let all = |fits: fn(&OpPlace) -> bool| op.at.iter().all(fits);
         let fits = match op.kind {
-            OpKind::CreateRepository => true,
+            OpKind::CreateRepository | OpKind::UpdateRepository => true,
+            OpKind::ImportImage => digest.is_some() && op.from.is_some(),
             OpKind::UploadBlob => blob(),
             OpKind::MountBlob => blob() && all(|at| at.from.is_some()),
             OpKind::PutManifest => manifest(),
@@ -126,6 +127,8 @@ impl<'p> Index<'p> {
                 OpKind::PutManifest => (2, op.digest.as_ref(), None),
                 OpKind::MergeReferrers => (3, None, op.tag.as_ref()),
                 OpKind::PutTag => (4, None, op.tag.as_ref()),
+                OpKind::UpdateRepository => (5, None, None),
+                OpKind::ImportImage => (2, op.digest.as_ref(), None),
             };
             for at in &op.at {
                 if !placed.insert((at.place(), what)) {

@@ -22,6 +22,8 @@ pub(crate) struct Seeds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mounting {
     pub(crate) from: RepositoryName,
+    /// The registry mounted from, where that is another one.
+    pub(crate) origin: Option<RegistryName>,
     pub(crate) after: MountAfter,
 }
 
@@ -113,6 +115,10 @@ pub(crate) fn seeds(
                     seeds.mount(blob, place, &holder.repository, MountAfter::Nothing);
                 } else if let Some(seed) = seeded.get(&(blob, &place.registry)) {
                     seeds.mount(blob, place, &seed.0.repository, seed.1.clone());
+                } else if rule == MountRule::Any
+                    && let Some(origin) = related(spec, ask, place, &want.source)
+                {
+                    seeds.mount_across(blob, place, origin);
                 } else {
                     seeds
                         .uploads
@@ -134,10 +140,35 @@ pub(crate) fn seeds(
     seeds
 }
 
+/// The source itself, where its registry and that of `place` are of one family: they mount from each other.
+fn related<'w>(spec: &Spec, ask: &Ask<'_>, place: &Place, source: &'w Place) -> Option<&'w Place> {
+    let family = ask.capabilities(&place.registry).family?;
+    let endpoint = |place: &Place| {
+        spec.registries
+            .get(&place.registry)
+            .map(|registry| &registry.endpoint)
+    };
+    let related = ask.capabilities(&source.registry).family.as_ref() == Some(&family);
+    (related && endpoint(place) != endpoint(source)).then_some(source)
+}
+
 /// A seed and what mounting from it waits for.
 struct MountFrom(Place, MountAfter);
 
 impl Seeds {
+    /// Mounts from a repository of another registry, where the blob stands already.
+    fn mount_across(&mut self, blob: &Digest, place: &Place, origin: &Place) {
+        let mounting = Mounting {
+            from: origin.repository.clone(),
+            origin: Some(origin.registry.clone()),
+            after: MountAfter::Nothing,
+        };
+        self.mounts
+            .entry(blob.clone())
+            .or_default()
+            .insert(place.clone(), mounting);
+    }
+
     fn places(&self, blob: &Digest, place: &Place) -> bool {
         self.uploads
             .get(blob)
@@ -154,6 +185,7 @@ impl Seeds {
         }
         let mounting = Mounting {
             from: from.clone(),
+            origin: None,
             after,
         };
         self.mounts

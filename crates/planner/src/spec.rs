@@ -1,12 +1,12 @@
 //! The specification: what belongs where, resolved and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Digest, Host, Platform, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Connection, TagSet};
-use crate::{Place, RegistryName};
+use crate::{Place, Problem, RegistryName};
 
 /// What belongs where: the configuration after names, groups, defaults and templates are resolved.
 #[derive(Clone, Debug)]
@@ -15,8 +15,39 @@ pub struct Spec {
     pub registries: BTreeMap<RegistryName, Registry>,
     /// The mirrors, in the order of the file.
     pub mirrors: Vec<Mirror>,
-    /// The digest of what is wanted, without `auth`, `tls` and `limits`.
+    /// The digest of what is wanted as it is written, without `auth`, `tls`, `limits`, and how a registry wants to be talked to.
+    /// What was found is no part of it.
     pub digest: Digest,
+}
+
+impl Spec {
+    /// Returns the registries whose repositories have to be listed: those of discoveries that are not made yet.
+    #[must_use]
+    pub fn discovers(&self) -> BTreeSet<&RegistryName> {
+        let discoveries = self.mirrors.iter().flat_map(|mirror| &mirror.discoveries);
+        discoveries.map(|discovery| &discovery.registry).collect()
+    }
+
+    /// Returns the registries that are written, those among them that only a discovery tells.
+    #[must_use]
+    pub fn writes(&self) -> BTreeSet<&RegistryName> {
+        let sources = self.mirrors.iter().flat_map(|mirror| &mirror.sources);
+        let targets = sources
+            .flat_map(|source| &source.targets)
+            .map(|target| &target.place.registry);
+        let discoveries = self.mirrors.iter().flat_map(|mirror| &mirror.discoveries);
+        let templates = discoveries.flat_map(|discovery| &discovery.targets);
+        targets
+            .chain(templates.map(|template| &template.registry))
+            .collect()
+    }
+
+    /// Returns what discoveries could not do, in order, each once. It belongs among what a plan calls blocked.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let problems: BTreeSet<&Problem> = self.mirrors.iter().flat_map(|mirror| &mirror.problems).collect();
+        problems.into_iter().cloned().collect()
+    }
 }
 
 /// How to reach a registry.
@@ -57,6 +88,64 @@ pub struct Mirror {
     pub foreign_layers: ForeignLayers,
     /// The platforms taken; empty means all.
     pub platforms: Vec<Platform>,
+    /// The sources that are yet to be found; see [`Spec::discovered`].
+    pub discoveries: Vec<Discovery>,
+    /// The sources that were found, by the glob that found them.
+    pub found: Vec<Found>,
+    /// What kept sources from being found or from being read.
+    pub problems: Vec<Problem>,
+}
+
+impl Mirror {
+    /// Returns true for a source whose tags `at_least` counts by themselves; those that a glob found count together.
+    #[must_use]
+    pub fn counts_alone(&self, source: &Place) -> bool {
+        !self.found.iter().any(|found| found.sources.contains(source))
+    }
+}
+
+/// Repositories of a registry that are sources where they match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The registry.
+    pub registry: RegistryName,
+    /// Globs of which one must match; `*` stops at `/`, `**` does not.
+    pub globs: Vec<String>,
+    /// Where the tags of each go.
+    pub targets: Vec<TargetTemplate>,
+}
+
+/// Where the tags of a repository go whose name is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetTemplate {
+    /// The registry.
+    pub registry: RegistryName,
+    /// The repository, with `{host}`, `{repository}` and `{name}` of the source.
+    pub path: String,
+    /// As in [`Target`].
+    pub tag: Option<String>,
+}
+
+/// The repositories that one glob found; `at_least` counts once for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The registry.
+    pub registry: RegistryName,
+    /// The glob.
+    pub glob: String,
+    /// The repositories, which are sources of the same mirror.
+    pub sources: BTreeSet<Place>,
+    /// Whether these are all that the glob found; `at_least` says nothing about a part.
+    pub complete: bool,
+}
+
+impl Found {
+    /// Keeps what `keep` takes, and remembers where that is not everything.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Place) -> bool) {
+        let before = self.sources.len();
+        self.sources.retain(keep);
+        self.complete &= self.sources.len() == before;
+    }
 }
 
 /// One repository that a mirror reads, and where its tags go.

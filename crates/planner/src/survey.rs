@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 
-use crate::{Place, Problem};
+use crate::{Inventory, Place, Problem, Standing};
 
 /// Something to ask a registry. All of them only read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,12 @@ pub enum Question {
     Referrers(Place, Digest),
     /// Whether a blob stands in a repository (HEAD).
     Blob(Place, Digest),
+    /// Everything in a repository, by the vendor's own listing.
+    Inventory(Place),
+    /// A manifest that an inventory lists: its bytes may come from anywhere.
+    Read(Place, Digest),
+    /// The repository that a call of the vendor's would make.
+    Repository(Place),
 }
 
 impl Question {
@@ -30,7 +36,10 @@ impl Question {
             | Self::Head(place, _)
             | Self::Get(place, _)
             | Self::Referrers(place, _)
-            | Self::Blob(place, _) => place,
+            | Self::Blob(place, _)
+            | Self::Inventory(place)
+            | Self::Read(place, _)
+            | Self::Repository(place) => place,
         }
     }
 }
@@ -49,6 +58,12 @@ pub enum Answer {
     Referrers(Option<Vec<Descriptor>>),
     /// Whether the blob stands there.
     Blob(bool),
+    /// What the vendor lists; `None` where the repository does not exist.
+    Inventory(Option<Inventory>),
+    /// The vendor lists nothing, or not to us, and perhaps why: the protocol's own listing is asked.
+    Unlisted(Option<String>),
+    /// The repository as the vendor describes it; `None` where it does not exist.
+    Repository(Option<Standing>),
 }
 
 /// What is known of the registries, and nothing else.

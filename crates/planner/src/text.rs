@@ -44,10 +44,13 @@ impl Plan {
     }
 
     fn repository_lines(&self) -> Vec<String> {
-        let places = self.of_kind(OpKind::CreateRepository).flat_map(|op| &op.at);
-        places
-            .map(|at| format!("+ {} (repository)", at.place()))
-            .collect()
+        let created = self.of_kind(OpKind::CreateRepository).flat_map(|op| &op.at);
+        let created = created.map(|at| format!("+ {} (repository)", at.place()));
+        let updated = self.of_kind(OpKind::UpdateRepository).flat_map(|op| {
+            let line = move |at: &OpPlace| format!("~ {} (repository)  {}", at.place(), op.reason);
+            op.at.iter().map(line)
+        });
+        created.chain(updated).collect()
     }
 
     fn tag_lines(&self) -> Vec<String> {
@@ -156,7 +159,7 @@ impl Plan {
                     OpKind::PutTag => {
                         named.insert((place.clone(), digest));
                     }
-                    OpKind::PutManifest => {}
+                    OpKind::PutManifest | OpKind::ImportImage => {}
                     OpKind::MergeReferrers => {
                         named.extend(op.entries.iter().map(|entry| (place.clone(), &entry.digest)));
                         continue;
@@ -178,11 +181,18 @@ impl Plan {
             return "No changes. Every target matches.".to_owned();
         }
         let mut line = format!(
-            "Plan: {} tags to create, {} to update, {} to delete; {} repositories to create; read {}, upload {}, mount {}",
-            summary.tags.create,
-            summary.tags.update,
-            summary.tags.delete,
-            summary.repositories.create,
+            "Plan: {} tags to create, {} to update, {} to delete; {} repositories to create",
+            summary.tags.create, summary.tags.update, summary.tags.delete, summary.repositories.create,
+        );
+        if summary.repositories.update > 0 {
+            let _ = write!(line, ", {} to update", summary.repositories.update);
+        }
+        if summary.manifests.import > 0 {
+            let _ = write!(line, "; {} images to import", summary.manifests.import);
+        }
+        let _ = write!(
+            line,
+            "; read {}, upload {}, mount {}",
             size(summary.bytes.read),
             size(summary.bytes.upload),
             size(summary.bytes.mount),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
 
 use crate::plan::{Expect, Note, TagCounts};
-use crate::{Place, Problem};
+use crate::{Drift, Place, Problem};
 
 /// What must come to stand, over all roots.
 #[derive(Debug, Default)]
@@ -24,6 +24,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) sources: Vec<Place>,
     /// Repositories that do not exist.
     pub(crate) absent: BTreeSet<Place>,
+    /// Repositories whose settings are to be changed.
+    pub(crate) updates: BTreeMap<Place, BTreeSet<Drift>>,
+    /// Images that the registry of a place fetches itself, and from where.
+    pub(crate) imports: BTreeMap<(Digest, Place), Place>,
+    /// Manifests and blobs that come to a place with such an image, and that image.
+    pub(crate) brought: BTreeMap<(Digest, Place), Digest>,
     /// The tags that should stand, whether they do or not.
     pub(crate) standing: BTreeMap<(Place, Tag), Digest>,
     /// Attachments that land, per place.

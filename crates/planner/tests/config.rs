@@ -8,12 +8,16 @@ mod broken_places;
 mod broken_yaml;
 #[path = "config/copying.rs"]
 mod copying;
+#[path = "config/discovering.rs"]
+mod discovering;
 #[path = "config/hiding.rs"]
 mod hiding;
 #[path = "config/meaning.rs"]
 mod meaning;
 #[path = "config/narrowing.rs"]
 mod narrowing;
+#[path = "config/settings.rs"]
+mod settings;
 #[path = "config/unfinished.rs"]
 mod unfinished;
 

@@ -14,14 +14,13 @@ use crate::call::Scope;
 use crate::challenge::Challenge;
 use crate::flight::Flight;
 use crate::home::Home;
+use crate::lease::Lease;
 use crate::realm::{self, Realm, Trust};
 use crate::token::{self, Answer, Token, TokenClient};
 use crate::{Credential, CredentialSource, Error, ErrorKind, SignIn};
 
 /// A credential that was never taken and refused this often is not sent again: accounts get locked.
 const MAX_STRIKES: u32 = 3;
-/// A password that was good may have ended after this long, whatever words it is refused with: ECR's answer a 403.
-const MAY_HAVE_ENDED: Duration = Duration::from_secs(10 * 60);
 /// With this many scopes, tokens that have ended are dropped.
 const MANY_SCOPES: usize = 1_000;
 
@@ -57,8 +56,7 @@ struct Signed {
     strikes: AtomicU32,
     /// Who shows a credential that nobody has taken yet: one at a time.
     trial: Queue<()>,
-    /// When its source was asked last.
-    asked: Mutex<Instant>,
+    lease: Lease,
 }
 
 /// A token and whose it is.
@@ -74,6 +72,8 @@ pub(crate) struct Pass {
     pub(crate) header: HeaderValue,
     signed: Arc<Signed>,
     token: Option<u64>,
+    /// When the token is no longer what should be sent.
+    until: Option<Instant>,
     /// Made for this very request: if it is refused, no newer one helps.
     fresh: bool,
 }
@@ -155,6 +155,21 @@ impl Auth {
         }
     }
 
+    /// Returns a token to send with a request, where the registry takes tokens.
+    ///
+    /// # Errors
+    /// As [`Auth::pass`].
+    pub(crate) async fn token(&self, scope: &Scope) -> Result<Option<Pass>, Error> {
+        let scheme = self.scheme().clone();
+        match scheme {
+            Scheme::Bearer { realm, service } => self
+                .token_pass(&realm, service.as_deref(), scope, None)
+                .await
+                .map(Some),
+            Scheme::Unknown | Scheme::Open | Scheme::Basic => Ok(None),
+        }
+    }
+
     /// Waits for the turn to show a password that nobody has taken yet. Without turns, a wrong one would be shown as
     /// often as there are requests on the way.
     ///
@@ -176,12 +191,18 @@ impl Auth {
         Ok((!signed.is_proven()).then_some(turn))
     }
 
-    /// Returns what replaces a password that was good and may have ended; `None` where its source has no other.
+    /// Returns true for a password: that it has ended is not always told by a 401.
+    pub(crate) fn may_end_unnoticed(pass: &Pass) -> bool {
+        pass.token.is_none()
+    }
+
+    /// Returns what replaces a password that was good and may have ended, or has ended by the registry's word; `None`
+    /// where its source has no other.
     ///
     /// # Errors
     /// A source that fails.
-    pub(crate) async fn successor(&self, pass: &Pass) -> Result<Option<Pass>, Error> {
-        if pass.token.is_some() || !pass.signed.may_have_ended() {
+    pub(crate) async fn successor(&self, pass: &Pass, ended: bool) -> Result<Option<Pass>, Error> {
+        if !ended && !pass.signed.lease.may_have_ended() {
             return Ok(None);
         }
         let signed = self.sign_in(Some(&pass.signed)).await?;
@@ -261,6 +282,7 @@ impl Auth {
         Ok(Some(Pass {
             header: header.ok_or_else(|| self.unsendable(sign_in))?,
             token: None,
+            until: None,
             fresh: before.is_none_or(|before| !Arc::ptr_eq(&before, &signed)),
             signed,
         }))
@@ -297,6 +319,7 @@ impl Auth {
         Ok(Pass {
             header,
             token: Some(token.id),
+            until: Some(token.fresh_until),
             signed,
             fresh,
         })
@@ -332,7 +355,7 @@ impl Auth {
         let credential = &signed.sign_in.credential;
         if let Credential::Bearer(secret) = credential {
             let again = refused.is_some_and(|pass| Arc::ptr_eq(&pass.signed, signed));
-            return Ok((!again).then(|| Token::as_is(secret.clone())));
+            return Ok((!again).then(|| Token::as_is(secret.clone(), signed.lease.renewal())));
         }
         if matches!(realm.trust, Trust::Anonymous(_)) && *credential != Credential::Anonymous {
             return Err(realm::refusal(
@@ -374,20 +397,33 @@ impl Auth {
         Ok(signed)
     }
 
+    /// Signs in once for all who ask, and again shortly before the credential ends, or where it was refused.
     async fn sign_in(&self, refused: Option<&Arc<Signed>>) -> Result<Arc<Signed>, Error> {
-        let usable = |signed: &Arc<Signed>| refused.is_none_or(|refused| !Arc::ptr_eq(refused, signed));
+        let usable = |signed: &Arc<Signed>| match refused {
+            Some(refused) => !Arc::ptr_eq(refused, signed),
+            None => !signed.lease.is_due(),
+        };
         let make = async {
-            let sign_in = self.source.sign_in().await?;
             let before = self.signed.peek().or_else(|| refused.cloned());
-            Ok(match before {
-                Some(before) if before.sign_in.credential == sign_in.credential => {
-                    before.was_asked();
-                    before
+            match (self.source.sign_in().await, before) {
+                (Ok(sign_in), Some(before)) if before.sign_in.credential == sign_in.credential => {
+                    before.lease.extend(self.life(&sign_in));
+                    Ok(before)
                 }
-                _ => Arc::new(Signed::new(sign_in)),
-            })
+                (Ok(sign_in), _) => Ok(Arc::new(Signed::new(self.life(&sign_in), sign_in))),
+                // What is still good is not given up because there is nothing new yet.
+                (Err(_), Some(before)) if refused.is_none() && before.lease.hold() => Ok(before),
+                (Err(error), _) => Err(error),
+            }
         };
         self.signed.get(usable, make).await
+    }
+
+    /// Returns how long a credential lives from now on. One that came to its end already says nothing of use: some
+    /// emulators hand out such, and a clock may be wrong.
+    fn life(&self, sign_in: &SignIn) -> Option<Duration> {
+        let left = sign_in.expires?.duration_since((self.tokens.now)());
+        Duration::try_from(left).ok().filter(|left| !left.is_zero())
     }
 
     fn unsendable(&self, sign_in: &SignIn) -> Error {
@@ -426,32 +462,27 @@ impl Auth {
     }
 }
 
+impl Pass {
+    /// Returns true where it is a token that should not be sent any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+}
+
 impl Signed {
-    fn new(sign_in: SignIn) -> Self {
+    fn new(life: Option<Duration>, sign_in: SignIn) -> Self {
         Self {
             sign_in,
             taken: AtomicBool::new(false),
             strikes: AtomicU32::new(0),
             trial: Queue::new(()),
-            asked: Mutex::new(Instant::now()),
+            lease: Lease::new(life),
         }
     }
 
     /// Returns true where showing it once more can't lock anyone out.
     fn is_proven(&self) -> bool {
         self.taken.load(Ordering::Relaxed) || self.sign_in.credential == Credential::Anonymous
-    }
-
-    fn may_have_ended(&self) -> bool {
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .elapsed()
-            >= MAY_HAVE_ENDED
-    }
-
-    fn was_asked(&self) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 }
 

@@ -11,7 +11,7 @@ use oci::RepositoryName;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::{ByteStream, Error, ErrorKind, SafeUrl};
+use crate::{ByteStream, Error, ErrorKind, Operation, SafeUrl};
 
 /// How much of an unread body is read to keep its connection in use, and for how long: a new one costs no more.
 const DRAIN: usize = 64 << 10;
@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     pub(crate) body: CallBody,
     pub(crate) scope: Scope,
+    /// What it is, as registries count it; nothing where none counts it.
+    pub(crate) operation: Option<Operation>,
     pub(crate) repeat: Repeat,
     pub(crate) redirects: Redirects,
 }
@@ -41,7 +43,16 @@ pub(crate) enum Target {
 pub(crate) enum CallBody {
     Empty,
     Bytes(Bytes),
-    Stream { length: u64, body: ByteStream },
+    /// A part of a blob: sent piece by piece as a stream is, and yet as often as needed.
+    Chunk(Bytes),
+    Stream {
+        length: u64,
+        body: ByteStream,
+    },
+    /// Nothing, where the registry then stores this many bytes that came before: it may take its time.
+    Closing {
+        stored: u64,
+    },
 }
 
 /// Whether a call may be sent again.
@@ -66,7 +77,10 @@ pub(crate) enum Redirects {
 ///
 /// <https://distribution.github.io/distribution/spec/auth/scope/>
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Scope(BTreeMap<RepositoryName, BTreeSet<&'static str>>);
+pub(crate) struct Scope {
+    repositories: BTreeMap<RepositoryName, BTreeSet<&'static str>>,
+    catalog: bool,
+}
 
 impl Scope {
     /// Nothing in particular: the registry's front page.
@@ -74,41 +88,55 @@ impl Scope {
         Self::default()
     }
 
+    /// Lists the repositories of the registry.
+    pub(crate) fn catalog() -> Self {
+        Self {
+            catalog: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads `repository`.
     pub(crate) fn pull(repository: &RepositoryName) -> Self {
-        Self(BTreeMap::from([(repository.clone(), BTreeSet::from(["pull"]))]))
+        Self::of(repository, ["pull"].into())
     }
 
     /// Reads and writes `repository`.
     pub(crate) fn push(repository: &RepositoryName) -> Self {
-        Self(BTreeMap::from([(
-            repository.clone(),
-            BTreeSet::from(["pull", "push"]),
-        )]))
+        Self::of(repository, ["pull", "push"].into())
+    }
+
+    fn of(repository: &RepositoryName, actions: BTreeSet<&'static str>) -> Self {
+        Self {
+            repositories: BTreeMap::from([(repository.clone(), actions)]),
+            catalog: false,
+        }
     }
 
     /// Mounts into `to` from `from`.
     pub(crate) fn mount(to: &RepositoryName, from: &RepositoryName) -> Self {
         let mut scope = Self::push(to);
-        scope.0.entry(from.clone()).or_default().insert("pull");
+        scope.repositories.entry(from.clone()).or_default().insert("pull");
         scope
     }
 
     /// Returns true where a token for this scope also serves `other`.
     pub(crate) fn covers(&self, other: &Self) -> bool {
-        other.0.iter().all(|(repository, actions)| {
-            self.0
-                .get(repository)
-                .is_some_and(|granted| actions.is_subset(granted))
-        })
+        let granted = |(repository, actions): (&RepositoryName, &BTreeSet<_>)| {
+            let granted = self.repositories.get(repository);
+            granted.is_some_and(|granted| actions.is_subset(granted))
+        };
+        (self.catalog || !other.catalog) && other.repositories.iter().all(granted)
     }
 
     /// Renders the `scope` parameters of a token request.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(repository, actions)| {
+        let repositories = self.repositories.iter().map(|(repository, actions)| {
             let actions: Vec<&str> = actions.iter().copied().collect();
             format!("repository:{repository}:{}", actions.join(","))
-        })
+        });
+        let catalog = self.catalog.then(|| "registry:catalog:*".to_owned());
+        repositories.chain(catalog)
     }
 }
 
@@ -210,6 +238,14 @@ mod tests {
         assert!(!pull.covers(&push));
         assert!(!push.covers(&Scope::pull(&name("b"))));
         assert!(pull.covers(&Scope::none()));
+    }
+
+    #[test]
+    fn the_catalog_is_a_scope_of_its_own() {
+        let (pull, catalog) = (Scope::pull(&name("a")), Scope::catalog());
+        assert_eq!(catalog.to_string(), "registry:catalog:*");
+        assert!(catalog.covers(&catalog) && catalog.covers(&Scope::none()));
+        assert!(!catalog.covers(&pull) && !pull.covers(&catalog));
     }
 
     #[test]

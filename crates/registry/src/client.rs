@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use http::header::HeaderValue;
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
@@ -16,12 +17,12 @@ use crate::call::{Call, CallBody, Redirects, Repeat, Reply, Scope, Target};
 use crate::exchange::Exchange;
 use crate::gate::Gate;
 use crate::home::Home;
-use crate::remote::RemoteRepository;
+use crate::remote::{self, RemoteRepository};
 use crate::retry::{Budget, Jitter};
 use crate::token::TokenClient;
 use crate::traffic::Counters;
 use crate::{
-    ClientSettings, CredentialSource, Error, ErrorKind, ReadRepository, Registry, Traffic, Transport,
+    ClientSettings, CredentialSource, Error, ErrorKind, ReadRepository, Registry, Traffic, Transport, Wire,
     WriteRepository,
 };
 
@@ -33,6 +34,7 @@ pub struct Client(Arc<Shared>);
 
 struct Shared {
     host: Host,
+    wire: Wire,
     exchange: Option<Exchange>,
     counters: Arc<Counters>,
 }
@@ -77,7 +79,7 @@ impl Client {
         chance: Chance,
     ) -> Self {
         let counters = Arc::new(Counters::default());
-        let host = settings.host.clone();
+        let (host, wire) = (settings.host.clone(), settings.wire.clone());
         let exchange = Home::new(&settings.host, settings.plain_http).map(|home| {
             let user_agent = HeaderValue::from_str(&settings.user_agent)
                 .unwrap_or_else(|_| HeaderValue::from_static("transship"));
@@ -104,6 +106,7 @@ impl Client {
         });
         Self(Arc::new(Shared {
             host,
+            wire,
             exchange,
             counters,
         }))
@@ -127,6 +130,11 @@ impl Client {
     /// Returns the registry's host.
     pub(crate) fn host(&self) -> &Host {
         &self.0.host
+    }
+
+    /// Returns how the registry wants to be talked to.
+    pub(crate) fn wire(&self) -> &Wire {
+        &self.0.wire
     }
 
     /// Sends a call and returns the final reply, whatever its status.
@@ -162,6 +170,7 @@ impl Client {
     }
 }
 
+#[async_trait]
 impl Registry for Client {
     fn reader(&self, repository: &RepositoryName) -> Arc<dyn ReadRepository> {
         Arc::new(RemoteRepository::reader(self.clone(), repository.clone()))
@@ -169,6 +178,10 @@ impl Registry for Client {
 
     fn writer(&self, repository: &RepositoryName) -> Arc<dyn WriteRepository> {
         Arc::new(RemoteRepository::writer(self.clone(), repository.clone()))
+    }
+
+    async fn catalog(&self) -> Result<Option<Vec<RepositoryName>>, Error> {
+        remote::catalog(self).await
     }
 
     fn traffic(&self) -> Traffic {
@@ -179,12 +192,18 @@ impl Registry for Client {
 impl Call {
     /// Asks for the registry's front page.
     pub(crate) fn ping() -> Self {
+        Self::get(Target::Path("/v2/".to_owned()), Scope::none())
+    }
+
+    /// Makes a call that reads, may be repeated, and follows redirects.
+    pub(crate) fn get(target: Target, scope: Scope) -> Self {
         Self {
             method: Method::GET,
-            target: Target::Path("/v2/".to_owned()),
+            target,
             headers: HeaderMap::new(),
             body: CallBody::Empty,
-            scope: Scope::none(),
+            scope,
+            operation: None,
             repeat: Repeat::Safe,
             redirects: Redirects::Follow,
         }

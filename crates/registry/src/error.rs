@@ -58,6 +58,19 @@ impl Error {
         }
     }
 
+    /// Tells the same once more, to another who waited for it. What caused it is told once.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            message: self.message.clone(),
+            hint: self.hint.clone(),
+            status: self.status,
+            code: self.code.clone(),
+            effort: self.effort,
+            source: None,
+        }
+    }
+
     /// Adds how often it was tried, and for how long.
     #[must_use]
     pub fn after(mut self, effort: Effort) -> Self {
@@ -69,6 +82,13 @@ impl Error {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Says better than before what to do next.
+    #[must_use]
+    pub fn with_better_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 

@@ -1,8 +1,10 @@
 //! From a call to its final reply.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Method, StatusCode};
@@ -17,9 +19,19 @@ use crate::client::Chance;
 use crate::gate::{Gate, Lane};
 use crate::home::Home;
 use crate::redirect::{Hop, is_redirect};
+use crate::refusal::Refusal;
 use crate::retry::{self, Budget, Decision, Outcome, decide};
 use crate::traffic::Counters;
-use crate::{Error, ErrorKind, Request, RequestBody, Response, SafeUrl, Transport, TransportError};
+use crate::{
+    ByteStream, Error, ErrorKind, Operation, Request, RequestBody, Response, SafeUrl, Transport,
+    TransportError,
+};
+
+/// How much of a refusal is looked into, in bytes.
+const MAX_REFUSAL: usize = 64 << 10;
+
+/// How much of a chunk goes out at once, in bytes.
+const PIECE: usize = 64 << 10;
 
 /// Sends calls to one registry.
 pub(crate) struct Exchange {
@@ -42,6 +54,7 @@ struct Errand {
     url: Url,
     headers: HeaderMap,
     scope: Scope,
+    operation: Option<Operation>,
     repeat: Repeat,
     redirects: Redirects,
 }
@@ -103,6 +116,7 @@ impl Exchange {
             url,
             headers: call.headers,
             scope: call.scope,
+            operation: call.operation,
             repeat: call.repeat,
             redirects: call.redirects,
         };
@@ -114,7 +128,9 @@ impl Exchange {
         let start = Instant::now();
         let repeat = match body {
             CallBody::Stream { .. } => None,
-            CallBody::Empty | CallBody::Bytes(_) => Some(errand.repeat),
+            CallBody::Empty | CallBody::Bytes(_) | CallBody::Chunk(_) | CallBody::Closing { .. } => {
+                Some(errand.repeat)
+            }
         };
         let mut tries = 0;
         loop {
@@ -180,11 +196,13 @@ impl Exchange {
         let mut pass = self.auth.pass(&errand.scope, None).await?;
         let mut renewed = false;
         loop {
-            let (landed, asked) = self.shown(errand, body, pass.as_ref()).await?;
+            let (mut landed, asked) = self.shown(errand, body, &mut pass).await?;
             let streamed = matches!(body, CallBody::Stream { .. });
             let Some(asked) = asked else {
-                let doubtful = !renewed && !streamed && may_mean_the_credential(&landed);
-                let Some(next) = self.successor(pass.as_ref().filter(|_| doubtful)).await? else {
+                if renewed || streamed || !may_mean_the_credential(&landed) {
+                    return Ok(landed);
+                }
+                let Some(next) = self.successor(pass.as_ref(), &mut landed).await? else {
                     return Ok(landed);
                 };
                 self.reply(landed, Effort::default()).drain().await;
@@ -211,14 +229,27 @@ impl Exchange {
         }
     }
 
-    /// Sends a request with a pass, and tells what the registry asks for where it turned that down.
+    /// Sends a request with a pass, and tells what the registry asks for where it turned that down. A request that waited
+    /// for its turn takes the token of that moment: the one it came with may have ended, or there was none yet.
     async fn shown(
         &self,
         errand: &Errand,
         body: &mut CallBody,
-        pass: Option<&Pass>,
+        pass: &mut Option<Pass>,
     ) -> Result<(Landed, Option<Vec<Challenge>>), Failure> {
-        let _turn = self.auth.turn(pass).await?;
+        let lane = match body {
+            CallBody::Stream { .. } | CallBody::Chunk(_) | CallBody::Closing { .. } => Lane::Upload,
+            CallBody::Empty | CallBody::Bytes(_) => Lane::Request,
+        };
+        let shown = pass.clone();
+        let _turn = self.auth.turn(shown.as_ref()).await?;
+        let _permit = self.gate.enter(lane, errand.operation).await?;
+        if pass.as_ref().is_none_or(Pass::has_ended)
+            && let Some(token) = self.auth.token(&errand.scope).await?
+        {
+            *pass = Some(token);
+        }
+        let pass = pass.as_ref();
         let landed = self.walk(errand, body, pass).await?;
         let status = landed.response.status;
         let asked = challenges(&landed.response.headers);
@@ -232,11 +263,12 @@ impl Exchange {
         Ok((landed, refused.then_some(asked)))
     }
 
-    async fn successor(&self, pass: Option<&Pass>) -> Result<Option<Pass>, Error> {
-        match pass {
-            Some(pass) => self.auth.successor(pass).await,
-            None => Ok(None),
-        }
+    async fn successor(&self, pass: Option<&Pass>, landed: &mut Landed) -> Result<Option<Pass>, Error> {
+        let Some(pass) = pass.filter(|pass| Auth::may_end_unnoticed(pass)) else {
+            return Ok(None);
+        };
+        let said = landed.says_it_ended().await;
+        self.auth.successor(pass, said).await
     }
 
     /// A 401 that names no challenge may mean anything (Harbor answers so for what it does not have): it is the reply.
@@ -270,11 +302,6 @@ impl Exchange {
         body: &mut CallBody,
         pass: Option<&Pass>,
     ) -> Result<Landed, Failure> {
-        let lane = match body {
-            CallBody::Stream { .. } => Lane::Upload,
-            CallBody::Empty | CallBody::Bytes(_) => Lane::Request,
-        };
-        let _permit = self.gate.enter(lane).await?;
         let mut hop = Hop::first(errand.url.clone());
         loop {
             if self.home.owns(&hop.url) {
@@ -317,12 +344,15 @@ impl Exchange {
     fn take(&self, body: &mut CallBody) -> RequestBody {
         match body {
             CallBody::Empty => RequestBody::Empty,
+            CallBody::Closing { stored } => RequestBody::Closing { stored: *stored },
             CallBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
+            CallBody::Chunk(bytes) => RequestBody::Stream {
+                length: bytes.len() as u64,
+                body: self.gate.throttle(pieces(bytes.clone())),
+            },
             CallBody::Stream { length, body } => RequestBody::Stream {
                 length: *length,
-                body: self
-                    .gate
-                    .throttle(std::mem::replace(body, stream::empty().boxed())),
+                body: self.gate.throttle(mem::replace(body, stream::empty().boxed())),
             },
         }
     }
@@ -342,6 +372,33 @@ impl Exchange {
             effort,
         }
     }
+}
+
+impl Landed {
+    /// Looks into a refusal for words that say that the credential has ended. The body can be read again.
+    async fn says_it_ended(&mut self) -> bool {
+        // Asked again after its end, a body may panic.
+        let mut rest = mem::replace(&mut self.response.body, stream::empty().boxed()).fuse();
+        let mut read = BytesMut::new();
+        let mut chunks = Vec::new();
+        while read.len() < MAX_REFUSAL
+            && let Some(chunk) = rest.next().await
+        {
+            read.extend_from_slice(chunk.as_deref().unwrap_or_default());
+            chunks.push(chunk);
+        }
+        self.response.body = stream::iter(chunks).chain(rest).boxed();
+        Refusal::parse(self.response.status, &read).kind() == ErrorKind::Auth
+    }
+}
+
+/// Cuts the bytes of a chunk into pieces, whose way is watched and slowed as that of any stream.
+fn pieces(mut bytes: Bytes) -> ByteStream {
+    let pieces = std::iter::from_fn(move || {
+        let length = bytes.len().min(PIECE);
+        (length > 0).then(|| Ok(bytes.split_to(length)))
+    });
+    stream::iter(pieces).boxed()
 }
 
 fn is_write(method: &Method) -> bool {

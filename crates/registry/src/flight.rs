@@ -1,11 +1,12 @@
 //! One maker, many takers.
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Error, ErrorKind};
+use crate::Error;
 
 /// A value that is made once, however many ask for it at the same time. Who waited for a failure shares it.
-pub(crate) struct Flight<T> {
+pub struct Flight<T> {
     landed: Mutex<Landed<T>>,
     lane: tokio::sync::Mutex<()>,
 }
@@ -13,14 +14,13 @@ pub(crate) struct Flight<T> {
 struct Landed<T> {
     round: u64,
     value: Option<T>,
-    failure: Option<Failure>,
+    failure: Option<Error>,
 }
 
-/// What is kept of an error to tell it again.
-struct Failure {
-    kind: ErrorKind,
-    message: String,
-    hint: Option<String>,
+impl<T> fmt::Debug for Flight<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").finish_non_exhaustive()
+    }
 }
 
 impl<T> Default for Flight<T> {
@@ -38,12 +38,16 @@ impl<T> Default for Flight<T> {
 
 impl<T: Clone> Flight<T> {
     /// Returns the value as it is now.
-    pub(crate) fn peek(&self) -> Option<T> {
+    #[must_use]
+    pub fn peek(&self) -> Option<T> {
         self.landed().value.clone()
     }
 
     /// Returns a usable value, and makes one where there is none.
-    pub(crate) async fn get(
+    ///
+    /// # Errors
+    /// What making it ends in, for everyone who waited for it.
+    pub async fn get(
         &self,
         usable: impl Fn(&T) -> bool,
         make: impl Future<Output = Result<T, Error>>,
@@ -71,22 +75,16 @@ impl<T: Clone> Flight<T> {
 
 impl<T: Clone> Landed<T> {
     fn failure_since(&self, seen: u64) -> Option<Error> {
-        let failure = self.failure.as_ref().filter(|_| self.round != seen)?;
-        let error = Error::new(failure.kind, &failure.message);
-        Some(match &failure.hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        })
+        self.failure
+            .as_ref()
+            .filter(|_| self.round != seen)
+            .map(Error::again)
     }
 
     fn land(&mut self, made: &Result<T, Error>) {
         self.round += 1;
         self.value = made.as_ref().ok().cloned();
-        self.failure = made.as_ref().err().map(|error| Failure {
-            kind: error.kind(),
-            message: error.to_string(),
-            hint: error.hint().map(str::to_owned),
-        });
+        self.failure = made.as_ref().err().map(Error::again);
     }
 }
 
@@ -98,6 +96,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::ErrorKind;
 
     async fn ask(
         flight: &Flight<u32>,

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::address::{self, Place};
 use crate::failure::classify;
-use crate::progress::{Outgoing, Progress, incoming};
+use crate::progress::{Outgoing, Progress, commit_time, incoming};
 use crate::resolver::Resolver;
 use crate::{
     Error, ErrorKind, Reach, Request, RequestBody, Response, Transport, TransportError, TransportErrorKind,
@@ -189,11 +189,17 @@ impl Transport for HttpTransport {
                     .body(Body::wrap_stream(outgoing));
                 watched(builder.send(), &progress).await?
             }
-            RequestBody::Bytes(bytes) => in_time(builder.headers(request.headers).body(bytes).send()).await?,
-            RequestBody::Empty if needs_length(&request.method) => {
-                in_time(builder.headers(sized(request.headers, 0)).send()).await?
+            RequestBody::Bytes(bytes) => {
+                in_time(HEAD, builder.headers(request.headers).body(bytes).send()).await?
             }
-            RequestBody::Empty => in_time(builder.headers(request.headers).send()).await?,
+            RequestBody::Closing { stored } => {
+                let sending = builder.headers(sized(request.headers, 0)).send();
+                in_time(commit_time(stored), sending).await?
+            }
+            RequestBody::Empty if needs_length(&request.method) => {
+                in_time(HEAD, builder.headers(sized(request.headers, 0)).send()).await?
+            }
+            RequestBody::Empty => in_time(HEAD, builder.headers(request.headers).send()).await?,
         };
         Ok(received(response, head_only))
     }
@@ -218,11 +224,14 @@ fn route(url: &Url) -> Route {
 
 type Sent = Result<reqwest::Response, reqwest::Error>;
 
-async fn in_time(sending: impl Future<Output = Sent>) -> Result<reqwest::Response, TransportError> {
-    match timeout(HEAD, sending).await {
+async fn in_time(
+    limit: Duration,
+    sending: impl Future<Output = Sent>,
+) -> Result<reqwest::Response, TransportError> {
+    match timeout(limit, sending).await {
         Ok(sent) => sent.map_err(classify),
         Err(_) => {
-            let message = format!("no answer for {} s", HEAD.as_secs());
+            let message = format!("no answer for {} s", limit.as_secs());
             Err(TransportError::new(TransportErrorKind::Timeout, message))
         }
     }

@@ -15,6 +15,7 @@ mod flight;
 mod gate;
 mod home;
 mod http;
+mod lease;
 mod on_disk;
 mod pace;
 mod printable;
@@ -40,8 +41,10 @@ mod wire;
 pub use call::Effort;
 pub use client::Client;
 pub use error::{Error, ErrorKind};
+pub use flight::Flight;
 pub use http::{HttpTransport, TlsSettings};
 pub use on_disk::LayoutRegistry;
+pub use printable::printable;
 pub use repository::{
     ByteStream, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
     WriteRepository,

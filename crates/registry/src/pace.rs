@@ -28,6 +28,22 @@ impl Pace {
         tokio::time::sleep_until(at).await;
     }
 
+    /// Waits until something may pass. Nothing is taken: that is for [`Pace::take`], when it does pass.
+    pub(crate) async fn ready(&self) {
+        let next = *self
+            .next
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(next) = next {
+            tokio::time::sleep_until(next).await;
+        }
+    }
+
+    /// Counts something that passes now.
+    pub(crate) fn take(&self) {
+        self.reserve(1, Instant::now());
+    }
+
     #[expect(
         clippy::cast_precision_loss,
         reason = "a chunk is far smaller than 2^52 bytes"

@@ -5,7 +5,7 @@ const MAX: usize = 2 << 10;
 
 /// Makes a remote text one line that can't steer a terminal: no control, bidirectional or invisible characters,
 /// addresses without their queries (they may be signed), and at most 2 KiB.
-pub(crate) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut line = String::new();
     let mut address = Address::Outside;
     for character in text.chars() {

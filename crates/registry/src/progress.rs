@@ -22,6 +22,11 @@ pub(crate) const COMMIT: Duration = Duration::from_secs(60);
 /// The slowest store, in bytes a second, that a registry may have.
 const COMMITTED: u64 = 16 << 20;
 
+/// Returns how long a registry may take to store this many bytes.
+pub(crate) fn commit_time(length: u64) -> Duration {
+    COMMIT + Duration::from_secs(length / COMMITTED)
+}
+
 /// A body that is read comes at least this fast, counted over the time spent waiting for it: bytes, and in how long.
 const SLOWEST: (u64, Duration) = (64 << 10, Duration::from_secs(120));
 
@@ -50,7 +55,7 @@ impl Progress {
         Arc::new(Self {
             body: Mutex::new(Some(body)),
             stage: Mutex::new(Stage::Peer(Instant::now())),
-            commit: COMMIT + Duration::from_secs(length / COMMITTED),
+            commit: commit_time(length),
             failure: Mutex::new(None),
         })
     }

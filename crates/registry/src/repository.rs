@@ -128,13 +128,18 @@ pub enum Mount {
 /// An open upload: where the next request goes. It carries the registry's state and is not printed.
 pub struct UploadSession {
     pub(crate) location: Url,
+    /// The smallest part that the registry takes, but for the last, in bytes.
+    pub(crate) least_chunk: u64,
 }
 
 impl UploadSession {
     /// Makes a session of where its next request goes, for registries that are implemented elsewhere.
     #[must_use]
     pub fn new(location: Url) -> Self {
-        Self { location }
+        Self {
+            location,
+            least_chunk: 0,
+        }
     }
 }
 
@@ -152,12 +157,18 @@ pub struct ManifestPut {
 }
 
 /// A registry: where repositories are opened.
+#[async_trait]
 pub trait Registry: fmt::Debug + Send + Sync {
     /// Opens a repository for reading. Nothing is sent yet.
     fn reader(&self, repository: &RepositoryName) -> Arc<dyn ReadRepository>;
 
     /// Opens a repository for reading and writing. Nothing is sent yet.
     fn writer(&self, repository: &RepositoryName) -> Arc<dyn WriteRepository>;
+
+    /// Lists the repositories, sorted; `None` where the registry does not offer that.
+    ///
+    /// <https://distribution.github.io/distribution/spec/api/#listing-repositories>
+    async fn catalog(&self) -> Result<Option<Vec<RepositoryName>>, Error>;
 
     /// Returns what was sent and received so far.
     fn traffic(&self) -> Traffic;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -35,13 +35,13 @@ pub(crate) struct Token {
     pub(crate) secret: Secret,
     /// Tells this token from the one before.
     pub(crate) id: u64,
-    fresh_until: Instant,
+    pub(crate) fresh_until: Instant,
 }
 
 impl Token {
-    /// Takes a token that is sent as it is. Nothing tells how long it lives.
-    pub(crate) fn as_is(secret: Secret) -> Self {
-        Self::new(secret, Instant::now() + MAX_LIFE)
+    /// Takes a token that is sent as it is. Where nothing tells how long it lives, it is kept for a day.
+    pub(crate) fn as_is(secret: Secret, fresh_until: Option<Instant>) -> Self {
+        Self::new(secret, fresh_until.unwrap_or_else(|| Instant::now() + MAX_LIFE))
     }
 
     fn new(secret: Secret, fresh_until: Instant) -> Self {
@@ -55,6 +55,8 @@ impl Token {
 
     /// Reads a token service's answer to a question asked at `asked`. Its life is counted from the question and on our
     /// own clock, so no clock's skew matters; at four fifths of it a new one is asked for.
+    ///
+    /// ACR's service does not say how long its tokens live, but they are JWTs, and those do.
     fn read(answer: &[u8], asked: Instant) -> Option<Self> {
         let answer = oci::read_json(answer).ok()?;
         let text = |key: &str| answer.get(key)?.as_str().filter(|text| !text.is_empty());
@@ -63,13 +65,29 @@ impl Token {
             .get("expires_in")
             .and_then(serde_json::Value::as_u64)
             .filter(|seconds| *seconds > 0)
-            .map_or(DEFAULT_LIFE, Duration::from_secs);
+            .map(Duration::from_secs)
+            .or_else(|| jwt_life(secret))
+            .unwrap_or(DEFAULT_LIFE);
         Some(Self::new(Secret::new(secret), asked + life.min(MAX_LIFE) * 4 / 5))
     }
 
     pub(crate) fn is_fresh(&self) -> bool {
         Instant::now() < self.fresh_until
     }
+}
+
+/// Reads from a JWT how long it lives, by its own clock. Its signature is not our business.
+///
+/// <https://www.rfc-editor.org/rfc/rfc7519#section-4.1>
+fn jwt_life(token: &str) -> Option<Duration> {
+    let mut parts = token.split('.');
+    let claims = parts.nth(1).filter(|_| parts.count() == 1)?;
+    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+    let claims = oci::read_json(&claims).ok()?;
+    let seconds = |claim: &str| claims.get(claim)?.as_u64();
+    let since = seconds("iat").or_else(|| seconds("nbf"))?;
+    let life = seconds("exp")?.checked_sub(since)?;
+    (life > 0).then(|| Duration::from_secs(life))
 }
 
 /// What a token service says.
@@ -290,6 +308,28 @@ mod tests {
             life(r#"{"token":"t","expires_in":18446744073709551615}"#),
             Some(69_120)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_jwt_says_itself_how_long_it_lives_where_its_service_does_not() {
+        let token = |claims: &str| format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+        let answer = |claims: &str| format!(r#"{{"access_token":"{}"}}"#, token(claims));
+        assert_eq!(life(&answer(r#"{"iat":1000,"exp":5500}"#)), Some(3_600));
+        assert_eq!(life(&answer(r#"{"nbf":1000,"exp":1010}"#)), Some(8));
+        for claims in [
+            "{}",
+            "[]",
+            "x",
+            r#"{"exp":9}"#,
+            r#"{"iat":9,"exp":9}"#,
+            r#"{"iat":9,"exp":1}"#,
+            r#"{"iat":"1","exp":"2"}"#,
+        ] {
+            assert_eq!(life(&answer(claims)), Some(48), "{claims}");
+        }
+        let token = token(r#"{"iat":1000,"exp":5500}"#);
+        let said = format!(r#"{{"access_token":"{token}","expires_in":10}}"#);
+        assert_eq!(life(&said), Some(8));
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,6 +59,11 @@ pub enum RequestBody {
         /// The stream.
         body: ByteStream,
     },
+    /// None, where the other side then stores what came before: its answer may take as long as that.
+    Closing {
+        /// How many bytes are stored.
+        stored: u64,
+    },
 }
 
 /// What came back.

@@ -42,6 +42,16 @@ pub enum Upload {
     },
 }
 
+impl Upload {
+    /// Returns how large the parts of a blob of `size` bytes are, in bytes; nothing where it goes whole.
+    pub(crate) fn chunk(self, size: u64) -> Option<u64> {
+        match self {
+            Self::Chunked { above, chunk } if size > above => Some(chunk.max(1)),
+            Self::Whole | Self::Chunked { .. } => None,
+        }
+    }
+}
+
 /// How one registry wants to be talked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire {

@@ -4,9 +4,11 @@
 //! A dev-dependency only. Images are pushed and read back here without any of the crates under test.
 
 mod amazon;
+pub mod azure;
 pub mod binary;
 pub mod exchange;
 pub mod fault;
+pub mod front;
 pub mod google;
 pub mod image;
 pub mod layout;

@@ -11,8 +11,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// What an answer carries.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
@@ -31,11 +33,20 @@ impl Listening {
         A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = io::Result<Response<Body>>> + Send + 'static,
     {
+        Self::start_with(None, answer).await
+    }
+
+    /// Does the same, over TLS where there is an acceptor for it.
+    pub(crate) async fn start_with<A, F>(tls: Option<TlsAcceptor>, answer: A) -> Self
+    where
+        A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = io::Result<Response<Body>>> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a loopback port is free");
         let address = listener.local_addr().expect("a listener has an address");
-        let task = tokio::spawn(accept(listener, answer));
+        let task = tokio::spawn(accept(listener, tls, answer));
         Self { address, task }
     }
 
@@ -54,7 +65,7 @@ impl Drop for Listening {
     }
 }
 
-async fn accept<A, F>(listener: TcpListener, answer: A)
+async fn accept<A, F>(listener: TcpListener, tls: Option<TlsAcceptor>, answer: A)
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<Response<Body>>> + Send + 'static,
@@ -63,20 +74,37 @@ where
     loop {
         tokio::select! {
             Ok((stream, _)) = listener.accept() => {
-                connections.spawn(serve(stream, answer.clone()));
+                connections.spawn(serve(stream, tls.clone(), answer.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve<A, F>(stream: TcpStream, answer: A)
+async fn serve<A, F>(stream: TcpStream, tls: Option<TlsAcceptor>, answer: A)
 where
     A: Fn(Request<Incoming>) -> F,
     F: Future<Output = io::Result<Response<Body>>>,
 {
     // Without it, the small segments of a head and its body wait for each other's acknowledgement.
     let _ = stream.set_nodelay(true);
+    match tls {
+        None => talk(stream, answer).await,
+        Some(tls) => {
+            // A client that does not trust us goes away: that is what some tests are about.
+            if let Ok(stream) = tls.accept(stream).await {
+                talk(stream, answer).await;
+            }
+        }
+    }
+}
+
+async fn talk<S, A, F>(stream: S, answer: A)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = io::Result<Response<Body>>>,
+{
     // An error is a connection that one side broke: that is what the tests are about.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service_fn(answer))

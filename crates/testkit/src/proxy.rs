@@ -238,7 +238,7 @@ async fn forward(
     response.body(body).map_err(io::Error::other)
 }
 
-fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+pub(crate) fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     headers.remove(CONNECTION);
     // With a length, both sides frame by it; without one, each chooses its own framing.
     if headers.remove(TRANSFER_ENCODING).is_some() {
@@ -247,7 +247,7 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-fn chunks(body: Incoming) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+pub(crate) fn chunks(body: Incoming) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     BodyStream::new(body).filter_map(|frame| async {
         match frame {
             Ok(frame) => frame.into_data().ok().map(Ok),
@@ -256,7 +256,7 @@ fn chunks(body: Incoming) -> impl Stream<Item = io::Result<Bytes>> + Send + 'sta
     })
 }
 
-fn metered(
+pub(crate) fn metered(
     chunks: impl Stream<Item = io::Result<Bytes>> + Send + Sync + 'static,
     passed: Arc<AtomicU64>,
     fault: Fault,

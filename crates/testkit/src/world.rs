@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
-use planner::{Capabilities, Creation, MountRule, Place, RegistryName};
+use planner::{Capabilities, Creation, Import, Listing, MountRule, Place, RegistryName, Standing};
 
 use crate::image::Content;
 
@@ -37,6 +37,8 @@ pub struct ModelRegistry {
     pub repositories: BTreeMap<RepositoryName, ModelRepository>,
     /// The repositories that answer every question with a refusal.
     pub unreadable: BTreeSet<RepositoryName>,
+    /// What a call has created, where that is less than a whole path.
+    pub units: BTreeMap<RepositoryName, Standing>,
 }
 
 /// What a registry can do.
@@ -50,6 +52,14 @@ pub struct Options {
     pub creation: Creation,
     /// Whether it has the referrers API.
     pub referrers: ReferrersApi,
+    /// What its vendor lists.
+    pub inventory: Inventories,
+    /// How many segments of a path name what a call creates.
+    pub depth: Option<usize>,
+    /// The family of registries that mount from each other.
+    pub family: Option<String>,
+    /// How many manifests an import takes, where images are imported.
+    pub imports: Option<usize>,
     /// Whether it answers at all.
     pub state: State,
 }
@@ -65,6 +75,21 @@ pub enum ReferrersApi {
     Absent,
     /// It has not, and its capabilities say so.
     Denied,
+}
+
+/// What a vendor's listing tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inventories {
+    /// There is none.
+    None,
+    /// There is one, and it is refused.
+    Refused,
+    /// Tags alone.
+    Tags,
+    /// All manifests, without what they are attached to.
+    Untold,
+    /// All manifests, and what they are attached to.
+    Told,
 }
 
 /// Whether a registry answers.
@@ -83,6 +108,10 @@ impl Default for Options {
             said_to_mount: None,
             creation: Creation::OnPush,
             referrers: ReferrersApi::Absent,
+            inventory: Inventories::None,
+            depth: None,
+            family: None,
+            imports: None,
             state: State::Up,
         }
     }
@@ -102,6 +131,13 @@ impl Options {
                 ReferrersApi::Denied => Some(false),
                 ReferrersApi::Present | ReferrersApi::Absent => None,
             },
+            depth: self.depth,
+            listing: match self.inventory {
+                Inventories::None => Listing::Tags,
+                _ => Listing::Inventory,
+            },
+            family: self.family.clone(),
+            import: self.imports.map(|manifests| Import { manifests }),
             ..Capabilities::default()
         }
     }

@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oci::RepositoryName;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use oci::{Host, RepositoryName};
 use planner::{Capabilities, Place, RegistryName};
-use provider::Provider;
-use registry::{ReadRepository, Registry, Traffic};
+use provider::{Lister, Provider};
+use registry::{Error, ReadRepository, Registry, Traffic};
+use serde_json::Value;
+
+use crate::ManifestCache;
 
 /// A registry at hand.
 #[derive(Clone, Debug)]
@@ -18,6 +23,10 @@ pub struct Connected {
     pub provider: Arc<dyn Provider>,
     /// How many requests it may have at once; at least one.
     pub concurrency: usize,
+    /// Its host, where it has one.
+    pub host: Option<Host>,
+    /// What `create_repositories` says of its repositories, where it is a map.
+    pub settings: Option<Value>,
 }
 
 /// The registries at hand, by name.
@@ -42,15 +51,16 @@ impl Connections {
             .collect()
     }
 
-    /// Returns the power to read all of them, and nothing more.
+    /// Returns the power to read all of them, and nothing more. What never changes may come from `cache`.
     #[must_use]
-    pub fn reader(&self) -> Reader {
+    pub fn reader(&self, cache: ManifestCache) -> Reader {
         let doors = self
             .by_name
             .iter()
             .map(|(name, connected)| (name.clone(), Door::of(connected)));
         Reader {
             doors: doors.collect(),
+            cache,
             opened: Mutex::default(),
         }
     }
@@ -72,21 +82,34 @@ impl Connections {
 /// The power to read registries. It can't write: no way leads from here to the registries themselves.
 pub struct Reader {
     doors: BTreeMap<RegistryName, Door>,
+    cache: ManifestCache,
     opened: Mutex<HashMap<Place, Arc<dyn ReadRepository>>>,
 }
 
 type Open = Box<dyn Fn(&RepositoryName) -> Arc<dyn ReadRepository> + Send + Sync>;
 
+type Catalog = Box<dyn Fn() -> BoxFuture<'static, Result<Option<Vec<RepositoryName>>, Error>> + Send + Sync>;
+
 struct Door {
     open: Open,
+    catalog: Catalog,
+    lister: Arc<dyn Lister>,
+    settings: Option<Value>,
     concurrency: usize,
 }
 
 impl Door {
     fn of(connected: &Connected) -> Self {
         let registry = Arc::clone(&connected.registry);
+        let listing = Arc::clone(&connected.registry);
         Self {
+            catalog: Box::new(move || {
+                let listing = Arc::clone(&listing);
+                async move { listing.catalog().await }.boxed()
+            }),
             open: Box::new(move |repository| registry.reader(repository)),
+            lister: Arc::clone(&connected.provider) as Arc<dyn Lister>,
+            settings: connected.settings.clone(),
             concurrency: connected.concurrency.max(1),
         }
     }
@@ -101,6 +124,30 @@ impl Reader {
             .entry(place.clone())
             .or_insert_with(|| (door.open)(&place.repository));
         Some(Arc::clone(repository))
+    }
+
+    /// Returns the power to ask a registry's vendor, and the settings its repositories are measured by.
+    pub(crate) fn lister(&self, registry: &RegistryName) -> Option<(&dyn Lister, Option<&Value>)> {
+        let door = self.doors.get(registry)?;
+        Some((door.lister.as_ref(), door.settings.as_ref()))
+    }
+
+    /// Lists the repositories of a registry, by its vendor or by the protocol; `None` where neither does.
+    pub(crate) async fn repositories(
+        &self,
+        registry: &RegistryName,
+    ) -> Result<Option<Vec<RepositoryName>>, Error> {
+        let Some(door) = self.doors.get(registry) else {
+            return Ok(None);
+        };
+        match door.lister.repositories().await? {
+            Some(repositories) => Ok(Some(repositories)),
+            None => (door.catalog)().await,
+        }
+    }
+
+    pub(crate) fn cache(&self) -> &ManifestCache {
+        &self.cache
     }
 
     /// Returns how many requests a registry may have at once.

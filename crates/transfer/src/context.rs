@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use oci::{Digest, Manifest, Tag};
+use oci::{Digest, Host, Manifest, Tag};
 use planner::plan::ManifestEntry;
 use planner::{Place, ProblemKind, RegistryName, Side};
 use registry::{ReadRepository, WriteRepository};
@@ -12,6 +12,7 @@ use registry::{ReadRepository, WriteRepository};
 use crate::counters::Counters;
 use crate::fault::Fault;
 use crate::manifests::Manifests;
+use crate::newborns::Newborns;
 use crate::{Connected, Connections};
 
 /// Held across requests, so that they are one change.
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) window: u64,
     /// How long a target may take no byte.
     pub(crate) patience: Duration,
+    /// Repositories that this run has made.
+    pub(crate) newborns: Newborns,
     connected: BTreeMap<RegistryName, Connected>,
     manifests: Manifests,
     merging: Mutex<HashMap<(Place, Tag), Lock>>,
@@ -41,6 +44,7 @@ impl Context {
             counters,
             window,
             patience,
+            newborns: Newborns::default(),
             connected: connections.by_name().clone(),
             manifests: Manifests::default(),
             merging: Mutex::default(),
@@ -53,6 +57,11 @@ impl Context {
             let text = format!("no connection to registry {} is configured", place.registry);
             Fault::new(side, place, ProblemKind::Other, text)
         })
+    }
+
+    /// Returns the host of a registry, where it has one.
+    pub(crate) fn host(&self, registry: &RegistryName) -> Option<Host> {
+        self.connected.get(registry)?.host.clone()
     }
 
     pub(crate) fn reader(&self, place: &Place) -> Result<Arc<dyn ReadRepository>, Fault> {

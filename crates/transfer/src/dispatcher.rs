@@ -351,7 +351,7 @@ impl<'a> Dispatcher<'a> {
 /// How urgent a small job is: first what others wait for.
 pub(crate) fn rank(kind: OpKind) -> u8 {
     match kind {
-        OpKind::CreateRepository => 0,
+        OpKind::CreateRepository | OpKind::UpdateRepository | OpKind::ImportImage => 0,
         OpKind::MountBlob => 1,
         OpKind::PutManifest => 2,
         OpKind::MergeReferrers => 3,

@@ -69,6 +69,11 @@ impl Fault {
         }
     }
 
+    /// Tells the kind and the story of an error that concerns a registry as a whole.
+    pub(crate) fn of_registry(error: &Error) -> (ProblemKind, String) {
+        (kind(error.kind()), story(error, error.message().to_owned()))
+    }
+
     pub(crate) fn about(self, tag: &Tag) -> Self {
         Self {
             tag: Some(tag.clone()),

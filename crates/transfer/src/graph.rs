@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use planner::{Op, OpId, Place, RegistryName};
+use planner::{Op, OpId, OpKind, Place, RegistryName};
 
 use crate::node::NodeId;
 
@@ -26,6 +26,10 @@ pub(crate) struct Graph {
     /// Each op's nodes, ordered by registry and place.
     ordered: Vec<NodeId>,
     dependents: Vec<Vec<Edge>>,
+    /// By op that makes or changes repositories: those at a registry, for what goes to repositories below them.
+    covers: HashMap<usize, Vec<(Place, NodeId)>>,
+    /// By number, for ops that wait for repositories above theirs.
+    places: Vec<Place>,
 }
 
 /// Where a node stands.
@@ -55,6 +59,8 @@ impl Graph {
             nodes: Vec::new(),
             ordered: Vec::new(),
             dependents: vec![Vec::new(); ops.len()],
+            covers: HashMap::new(),
+            places: Vec::new(),
         };
         graph.add_nodes(ops);
         graph.add_edges(ops);
@@ -69,6 +75,13 @@ impl Graph {
                 let next = places.len();
                 let place = *places.entry(at.place()).or_insert(next);
                 let registry = self.registries.partition_point(|name| *name < at.registry);
+                if place == next {
+                    self.places.push(at.place());
+                }
+                if matches!(entry.kind, OpKind::CreateRepository | OpKind::UpdateRepository) {
+                    let covers = self.covers.entry(op).or_default();
+                    covers.push((at.place(), self.nodes.len()));
+                }
                 self.nodes.push(Spot { registry, place, op });
             }
             self.first.push(self.nodes.len());
@@ -90,7 +103,7 @@ impl Graph {
                 if let Some(&other) = ids.get(id) {
                     let loose = self
                         .nodes_of(op)
-                        .any(|node| self.find(other, self.nodes[node]).is_none());
+                        .any(|node| self.awaited(other, self.nodes[node]).is_none());
                     self.dependents[other].push(Edge { op, wait, loose });
                 }
             }
@@ -130,7 +143,7 @@ impl Graph {
         for (other, edges) in self.dependents.iter().enumerate() {
             for edge in edges {
                 for node in self.nodes_of(edge.op) {
-                    waits[node] += match self.find(other, self.nodes[node]) {
+                    waits[node] += match self.awaited(other, self.nodes[node]) {
                         Some(_) => 1,
                         None => self.at_registry(other, self.nodes[node].registry).len(),
                     };
@@ -145,6 +158,15 @@ impl Graph {
         let spot = self.nodes[node];
         let mut found = Vec::new();
         for edge in &self.dependents[spot.op] {
+            if self.covers.contains_key(&spot.op) {
+                let others = self.at_registry(edge.op, spot.registry).iter().copied();
+                let waiting = others.filter(|&other| {
+                    self.awaited(spot.op, self.nodes[other])
+                        .is_none_or(|awaited| awaited == node)
+                });
+                found.extend(waiting.map(|dependent| (dependent, edge.wait)));
+                continue;
+            }
             found.extend(self.find(edge.op, spot).map(|dependent| (dependent, edge.wait)));
             if edge.loose {
                 let others = self.at_registry(edge.op, spot.registry).iter().copied();
@@ -153,6 +175,20 @@ impl Graph {
             }
         }
         found
+    }
+
+    /// Finds the one node of another op that a spot waits for: at the same place or, where repositories are made, above
+    /// it. `None`: it waits for all of the other's nodes at its registry.
+    fn awaited(&self, other: usize, spot: Spot) -> Option<NodeId> {
+        let above = || {
+            let covers = self.covers.get(&other)?;
+            let place = &self.places[spot.place];
+            let above = covers.iter().filter(|(cover, _)| cover.is_above(place));
+            above
+                .max_by_key(|(cover, _)| cover.repository.as_str().len())
+                .map(|(_, node)| *node)
+        };
+        self.find(other, spot).or_else(above)
     }
 
     /// Finds the op's node at the same place.
@@ -184,7 +220,7 @@ fn registries(ops: &[Op]) -> Vec<RegistryName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use planner::{OpKind, OpPlace};
+    use planner::OpPlace;
 
     fn op(id: &str, places: &[&str], after: &[&str], after_end: &[&str]) -> Op {
         let at = |text: &&str| {
@@ -194,6 +230,7 @@ mod tests {
                 repository: repository.parse().unwrap(),
                 expect: None,
                 from: None,
+                origin: None,
             }
         };
         let ids = |list: &[&str]| list.iter().map(|id| OpId((*id).to_owned())).collect();
@@ -230,6 +267,24 @@ mod tests {
         assert_eq!(graph.dependents(0), [(3, Wait::End)]);
         assert_eq!(graph.dependents(1), [(3, Wait::End)]);
         assert_eq!(graph.dependents(2), [(4, Wait::End)]);
+    }
+
+    fn create(id: &str, places: &[&str]) -> Op {
+        Op {
+            kind: OpKind::CreateRepository,
+            ..op(id, places, &[], &[])
+        }
+    }
+
+    #[test]
+    fn what_goes_below_a_new_repository_waits_for_that_alone() {
+        let graph = Graph::new(&[
+            create("a", &["x/p/one", "x/p/two"]),
+            op("b", &["x/p/one/app", "x/p/two/app", "x/other/app"], &["a"], &[]),
+        ]);
+        assert_eq!(graph.waits(), [0, 0, 1, 1, 2]);
+        assert_eq!(graph.dependents(0), [(2, Wait::Success), (4, Wait::Success)]);
+        assert_eq!(graph.dependents(1), [(3, Wait::Success), (4, Wait::Success)]);
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use oci::{Descriptor, Digest, Manifest, ManifestReference, RepositoryName, Tag};
+use oci::{Descriptor, Digest, Host, Manifest, ManifestReference, RepositoryName, Tag};
 use planner::plan::{Expect, ManifestEntry};
-use planner::{Op, OpKind, Place, Plan, ProblemKind, Side};
-use provider::Ensured;
-use registry::{ErrorKind, Mount, WriteRepository};
-use serde_json::Value;
+use planner::{Op, OpKind, Place, Plan, ProblemKind, RegistryName, Side};
+use provider::{Ensured, Importing};
+use registry::{ErrorKind, Mount, MountFrom, WriteRepository};
 
 use crate::context::Context;
 use crate::fault::Fault;
@@ -17,13 +16,17 @@ use crate::merge;
 /// One op at one place, with everything it needs.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Create {
-        settings: Option<Value>,
-    },
+    Create,
+    Update,
     Mount {
         digest: Digest,
         size: u64,
         from: RepositoryName,
+        origin: Option<RegistryName>,
+    },
+    Import {
+        digest: Digest,
+        from: Place,
     },
     PutManifest(Carried),
     PutTag {
@@ -51,19 +54,19 @@ impl Job {
     pub(crate) fn new(plan: &Plan, op: &Op, place: usize) -> Option<Self> {
         let at = &op.at[place];
         Some(match op.kind {
-            OpKind::CreateRepository => {
-                let connection = plan.registries.get(&at.registry);
-                let settings = connection.and_then(|connection| connection.create_repositories.clone());
-                Self::Create {
-                    settings: settings.filter(Value::is_object),
-                }
-            }
+            OpKind::CreateRepository => Self::Create,
+            OpKind::UpdateRepository => Self::Update,
+            OpKind::ImportImage => Self::Import {
+                digest: op.digest.clone()?,
+                from: op.from.clone()?,
+            },
             OpKind::MountBlob => {
                 let digest = op.digest.clone()?;
                 Self::Mount {
                     size: plan.blobs.get(&digest)?.size,
                     digest,
                     from: at.from.clone()?,
+                    origin: at.origin.clone(),
                 }
             }
             OpKind::PutManifest => Self::PutManifest(Carried::new(plan, op)?),
@@ -82,23 +85,40 @@ impl Job {
         })
     }
 
-    /// Does it at `place`.
-    pub(crate) async fn run(self, context: &Context, place: &Place) -> Result<Landing, Fault> {
+    /// Does it at `place`. A repository that was made a moment ago may not be known everywhere yet: then again.
+    pub(crate) async fn run(&self, context: &Context, place: &Place) -> Result<Landing, Fault> {
+        let mut patience = context.newborns.patience(place);
+        loop {
+            match self.once(context, place).await {
+                Err(fault) if patience.permits(&fault) => patience.wait().await,
+                end => return end,
+            }
+        }
+    }
+
+    async fn once(&self, context: &Context, place: &Place) -> Result<Landing, Fault> {
         match self {
-            Self::Create { settings } => create(context, place, settings.as_ref()).await,
-            Self::Mount { digest, size, from } => mount(context, place, &digest, size, &from).await,
-            Self::PutManifest(carried) => put(context, place, &carried).await,
+            Self::Create => create(context, place).await,
+            Self::Update => update(context, place).await,
+            Self::Mount {
+                digest,
+                size,
+                from,
+                origin,
+            } => mount(context, place, digest, *size, from, origin.as_ref()).await,
+            Self::Import { digest, from } => import(context, place, digest, from).await,
+            Self::PutManifest(carried) => put(context, place, carried).await,
             Self::PutTag { carried, tag, expect } => {
-                let landing = put_tag(context, place, &carried, &tag, &expect).await;
-                landing.map_err(|fault| fault.about(&tag))
+                let landing = put_tag(context, place, carried, tag, expect).await;
+                landing.map_err(|fault| fault.about(tag))
             }
             Self::Merge {
                 subject,
                 tag,
                 entries,
             } => {
-                let landing = merge::merge(context, place, &subject, &tag, &entries).await;
-                landing.map_err(|fault| fault.about(&tag))
+                let landing = merge::merge(context, place, subject, tag, entries).await;
+                landing.map_err(|fault| fault.about(tag))
             }
         }
     }
@@ -119,13 +139,71 @@ impl Carried {
     }
 }
 
-async fn create(context: &Context, place: &Place, settings: Option<&Value>) -> Result<Landing, Fault> {
-    let provider = &context.connected(place, Side::Target)?.provider;
-    match provider.ensure_repository(&place.repository, settings).await {
-        Ok(Ensured::Created) => Ok(Landing::Done),
-        Ok(Ensured::Existed) => Ok(Landing::AlreadyDone),
-        Err(error) => Err(Fault::target(place, &error)),
+async fn create(context: &Context, place: &Place) -> Result<Landing, Fault> {
+    let connected = context.connected(place, Side::Target)?;
+    let settings = connected.settings.as_ref();
+    let ensured = connected
+        .provider
+        .ensure_repository(&place.repository, settings)
+        .await;
+    match ensured.map_err(|error| Fault::target(place, &error))? {
+        Ensured::Created => {
+            context.newborns.add(place);
+            Ok(Landing::Done)
+        }
+        Ensured::Existed => Ok(Landing::AlreadyDone),
     }
+}
+
+async fn update(context: &Context, place: &Place) -> Result<Landing, Fault> {
+    let connected = context.connected(place, Side::Target)?;
+    let settings = connected.settings.as_ref();
+    let updated = connected
+        .provider
+        .update_repository(&place.repository, settings)
+        .await;
+    updated.map_err(|error| Fault::target(place, &error))?;
+    Ok(Landing::Done)
+}
+
+/// Lets the registry fetch an image, and looks whether that was the one.
+async fn import(context: &Context, place: &Place, digest: &Digest, from: &Place) -> Result<Landing, Fault> {
+    let repository = context.writer(place)?;
+    let failed = |error| Fault::target(place, &error);
+    let reference: ManifestReference = digest.clone().into();
+    if repository
+        .head_manifest(&reference)
+        .await
+        .map_err(failed)?
+        .is_some()
+    {
+        return Ok(Landing::AlreadyDone);
+    }
+    let source = context.connected(from, Side::Source)?;
+    let sign_in = source.provider.credentials().sign_in().await;
+    let importing = Importing {
+        host: host(context, &from.registry, from)?,
+        from: from.repository.clone(),
+        digest: digest.clone(),
+        to: place.repository.clone(),
+        sign_in: sign_in.map_err(|error| Fault::source(from, &error))?,
+    };
+    let target = context.connected(place, Side::Target)?;
+    target.provider.import(&importing).await.map_err(failed)?;
+    match repository.head_manifest(&reference).await.map_err(failed)? {
+        Some(_) => Ok(Landing::Done),
+        None => {
+            let text = format!("{place} says that it imported {digest}, and does not have it");
+            Err(Fault::new(Side::Target, place, ProblemKind::Integrity, text))
+        }
+    }
+}
+
+fn host(context: &Context, registry: &RegistryName, place: &Place) -> Result<Host, Fault> {
+    context.host(registry).ok_or_else(|| {
+        let text = format!("{registry} has no host that another registry could reach");
+        Fault::new(Side::Source, place, ProblemKind::Other, text)
+    })
 }
 
 async fn mount(
@@ -134,18 +212,19 @@ async fn mount(
     digest: &Digest,
     size: u64,
     from: &RepositoryName,
+    origin: Option<&RegistryName>,
 ) -> Result<Landing, Fault> {
     let repository = context.writer(place)?;
     let failed = |error| Fault::target(place, &error);
     if repository.head_blob(digest).await.map_err(failed)?.is_some() {
         return Ok(Landing::AlreadyDone);
     }
+    let from = MountFrom {
+        repository: from.clone(),
+        origin: origin.map(|origin| host(context, origin, place)).transpose()?,
+    };
     Ok(
-        match repository
-            .mount_blob(digest, &from.clone().into())
-            .await
-            .map_err(failed)?
-        {
+        match repository.mount_blob(digest, &from).await.map_err(failed)? {
             Mount::Mounted => {
                 context.counters.of(&place.registry).add_mounted(size);
                 Landing::Mounted
@@ -202,12 +281,23 @@ async fn put_tag(
         _ => Some(stale(place, tag, found.as_ref(), expect)),
     };
     match fault {
-        None => Ok(Landing::TagWritten { before: found }),
+        None => {
+            seal(context, place, tag).await?;
+            Ok(Landing::TagWritten { before: found })
+        }
         Some(fault) => {
             put(context, place, carried).await?;
             Ok(Landing::TagKept(fault.about(tag)))
         }
     }
+}
+
+/// Does what the settings of the repository ask for after a tag was written.
+async fn seal(context: &Context, place: &Place, tag: &Tag) -> Result<(), Fault> {
+    let connected = context.connected(place, Side::Target)?;
+    let settings = connected.settings.as_ref();
+    let sealed = connected.provider.seal(&place.repository, tag, settings).await;
+    sealed.map_err(|error| Fault::target(place, &error.during("the tag was written; lock it")))
 }
 
 /// Puts a manifest by tag; returns why, where the registry does not let the tag be moved.

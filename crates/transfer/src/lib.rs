@@ -5,9 +5,11 @@
 //!
 //! Nothing here prints. What happens is sent as [`Event`]s, how far it is stands in [`Counters`].
 
+mod cache;
 mod connections;
 mod context;
 mod counters;
+mod discover;
 mod dispatcher;
 mod event;
 mod execute;
@@ -20,6 +22,7 @@ mod landing;
 mod ledger;
 mod manifests;
 mod merge;
+mod newborns;
 mod node;
 mod progress;
 mod reads;
@@ -29,8 +32,10 @@ mod stop;
 mod survey;
 mod upload;
 
+pub use cache::ManifestCache;
 pub use connections::{Connected, Connections, Reader};
 pub use counters::{ByteCounts, Counters};
+pub use discover::discover;
 pub use event::{Event, Events};
 pub use execute::{ExecuteOptions, execute};
 pub use node::Outcome;

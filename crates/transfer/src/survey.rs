@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use oci::{ManifestReference, Tag};
+use oci::{Digest, Manifest, ManifestReference, Tag};
 use planner::survey::Known;
 use planner::{
     Answer, Capabilities, Place, Problem, ProblemKind, Question, RegistryName, Side, Spec, Survey,
 };
+use provider::{Lister, Listing};
 use registry::{ReadRepository, Referrers};
+use serde_json::Value;
 
 use crate::fault::{Contact, Fault};
 use crate::ledger::STRIKES;
-use crate::{Event, Events, Reader};
+use crate::{Event, Events, ManifestCache, Reader};
 
 /// Asks until the planner knows all it needs. A question that can't be answered is answered with a problem.
 pub async fn survey(
@@ -88,6 +90,9 @@ async fn answer(
     survey
 }
 
+/// A question and what was answered.
+type Answered = (Question, Result<Answer, Fault>);
+
 /// The questions of one round to one registry.
 struct Inquiry<'a> {
     registry: RegistryName,
@@ -109,18 +114,21 @@ impl Inquiry<'_> {
         let mut running = FuturesUnordered::new();
         while self.down.is_none() {
             while running.len() < self.reader.concurrency(&self.registry) {
-                let Some(question) = waiting.pop_front() else {
+                let questions = self.together(&mut waiting);
+                if questions.is_empty() {
                     break;
-                };
-                under_way.insert(question.clone());
-                running.push(ask(self.reader, question));
+                }
+                under_way.extend(questions.iter().cloned());
+                running.push(ask(self.reader, questions));
             }
-            let Some((question, result)) = running.next().await else {
+            let Some(answers) = running.next().await else {
                 break;
             };
-            under_way.remove(&question);
-            let answer = result.map_err(|fault| self.problem(&question, &fault));
-            self.note(question, answer);
+            for (question, result) in answers {
+                under_way.remove(&question);
+                let answer = result.map_err(|fault| self.problem(&question, &fault));
+                self.note(question, answer);
+            }
         }
         drop(running);
         if let Some(problem) = self.down.clone() {
@@ -129,6 +137,21 @@ impl Inquiry<'_> {
             }
         }
         self
+    }
+
+    /// Takes the next question, with those after it that the vendor answers together with it.
+    fn together(&self, waiting: &mut VecDeque<Question>) -> Vec<Question> {
+        let Some(first) = waiting.pop_front() else {
+            return Vec::new();
+        };
+        let limit = self
+            .reader
+            .lister(&self.registry)
+            .map_or(1, |(lister, _)| lister.blobs_at_once());
+        let alike = |next: &Question| matches!((&first, next), (Question::Blob(place, _), Question::Blob(other, _)) if place == other);
+        let count = waiting.iter().take_while(|next| alike(next)).count();
+        let rest: Vec<Question> = waiting.drain(..count.min(limit.saturating_sub(1))).collect();
+        std::iter::once(first).chain(rest).collect()
     }
 
     fn note(&mut self, question: Question, answer: Result<Answer, Problem>) {
@@ -181,14 +204,40 @@ impl Inquiry<'_> {
     }
 }
 
-async fn ask(reader: &Reader, question: Question) -> (Question, Result<Answer, Fault>) {
+/// Asks one thing, or several of a kind that the vendor answers together.
+async fn ask(reader: &Reader, questions: Vec<Question>) -> Vec<Answered> {
+    if let [Question::Blob(place, _), _, ..] = questions.as_slice()
+        && let Some(answers) = ask_together(reader, place, &questions).await
+    {
+        return answers;
+    }
+    let answers = questions.into_iter().map(|question| ask_one(reader, question));
+    join_all(answers).await
+}
+
+/// Asks the vendor which of many blobs stand in a repository; nothing where it has no such question, or not for us.
+async fn ask_together(reader: &Reader, place: &Place, questions: &[Question]) -> Option<Vec<Answered>> {
+    let (lister, _) = reader.lister(&place.registry)?;
+    let blob = |question: &Question| match question {
+        Question::Blob(_, digest) => Some(digest.clone()),
+        _ => None,
+    };
+    let blobs: Vec<Digest> = questions.iter().filter_map(blob).collect();
+    let standing = lister.blobs(&place.repository, &blobs).await.ok()??;
+    let answer = |(question, digest): (&Question, &Digest)| {
+        (question.clone(), Ok(Answer::Blob(standing.contains(digest))))
+    };
+    Some(questions.iter().zip(&blobs).map(answer).collect())
+}
+
+async fn ask_one(reader: &Reader, question: Question) -> Answered {
     let place = question.place();
-    let result = match reader.repository(place) {
-        Some(repository) => {
-            let answer = put(repository.as_ref(), &question).await;
+    let result = match (reader.repository(place), reader.lister(&place.registry)) {
+        (Some(repository), Some(vendor)) => {
+            let answer = put(repository.as_ref(), vendor, reader.cache(), &question).await;
             answer.map_err(|error| Fault::of(Side::Source, place, &error))
         }
-        None => {
+        _ => {
             let text = format!("no connection to registry {} is configured", place.registry);
             Err(Fault::new(Side::Source, place, ProblemKind::Other, text))
         }
@@ -196,17 +245,44 @@ async fn ask(reader: &Reader, question: Question) -> (Question, Result<Answer, F
     (question, result)
 }
 
-async fn put(repository: &dyn ReadRepository, question: &Question) -> Result<Answer, registry::Error> {
+async fn put(
+    repository: &dyn ReadRepository,
+    (lister, settings): (&dyn Lister, Option<&Value>),
+    cache: &ManifestCache,
+    question: &Question,
+) -> Result<Answer, registry::Error> {
     Ok(match question {
         Question::Tags(_) => Answer::Tags(repository.tags().await?.map(|tags| tags.into_iter().collect())),
         Question::Head(_, reference) => Answer::Head(repository.head_manifest(reference).await?),
-        Question::Get(_, reference) => Answer::Get(repository.get_manifest(reference).await?),
+        Question::Get(_, reference) => {
+            Answer::Get(kept(cache, repository.get_manifest(reference).await?).await)
+        }
         Question::Blob(_, digest) => Answer::Blob(repository.head_blob(digest).await?.is_some()),
         Question::Referrers(_, digest) => Answer::Referrers(match repository.referrers(digest).await? {
             Referrers::List(list) => Some(list),
             Referrers::Unsupported => None,
         }),
+        Question::Inventory(place) => match lister.inventory(&place.repository).await? {
+            Listing::Inventory(inventory) => Answer::Inventory(Some(inventory)),
+            Listing::Absent => Answer::Inventory(None),
+            Listing::Unavailable(reason) => Answer::Unlisted(reason),
+        },
+        Question::Read(_, digest) => Answer::Get(match cache.get(digest).await {
+            Some(manifest) => Some(manifest),
+            None => kept(cache, repository.get_manifest(&digest.clone().into()).await?).await,
+        }),
+        Question::Repository(place) => {
+            Answer::Repository(lister.find_repository(&place.repository, settings).await?)
+        }
     })
+}
+
+/// Keeps a manifest for later runs.
+async fn kept(cache: &ManifestCache, manifest: Option<Manifest>) -> Option<Manifest> {
+    if let Some(manifest) = &manifest {
+        cache.keep(manifest).await;
+    }
+    manifest
 }
 
 fn tag(question: &Question) -> Option<&Tag> {

@@ -44,14 +44,24 @@ pub(crate) enum Milestone {
 
 /// Asks whether the blob is missing, and opens a session for it if so. A session that a refused mount left is taken.
 pub(crate) async fn open(context: &Context, place: &Place, blob: &Descriptor) -> Result<Opening, Fault> {
+    let mut patience = context.newborns.patience(place);
+    loop {
+        match open_once(context, place, blob).await {
+            Err(fault) if patience.permits(&fault) => patience.wait().await,
+            end => return end,
+        }
+    }
+}
+
+async fn open_once(context: &Context, place: &Place, blob: &Descriptor) -> Result<Opening, Fault> {
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
-    if repository
+    let stands = repository
         .head_blob(&blob.digest)
         .await
         .map_err(failed)?
-        .is_some()
-    {
+        .is_some();
+    if stands {
         return Ok(Opening::Stands);
     }
     Ok(Opening::Open(repository.start_upload().await.map_err(failed)?))

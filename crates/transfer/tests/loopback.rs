@@ -49,6 +49,8 @@ impl Site {
             registry: self.client(),
             provider: Arc::new(provider),
             concurrency: 16,
+            host: None,
+            settings: None,
         }
     }
 

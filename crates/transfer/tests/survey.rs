@@ -7,7 +7,7 @@ mod support;
 use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
 use planner::{ProblemKind, Side, Spec};
 use registry::ErrorKind;
-use transship_transfer::{Event, Events, RunOutcome, rehash, survey};
+use transship_transfer::{Event, Events, ManifestCache, RunOutcome, rehash, survey};
 
 use support::fake::{Fake, Trouble};
 use support::image::Image;
@@ -34,6 +34,9 @@ fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
         referrers: Referrers::All,
         foreign_layers: ForeignLayers::Skip,
         platforms: Vec::new(),
+        discoveries: Vec::new(),
+        found: Vec::new(),
+        problems: Vec::new(),
     };
     let registry = |name: &str| {
         let endpoint = Endpoint::Host(format!("{name}.example").parse().unwrap());
@@ -61,7 +64,10 @@ async fn surveyed_planned_and_executed_nothing_is_left_to_do() {
     src.hold("app", "other", &signature);
     let spec = spec(&[("src/app", "x/app")], None);
     let connections = connect(&[&src, &x]);
-    let (capabilities, reader) = (connections.capabilities(), connections.reader());
+    let (capabilities, reader) = (
+        connections.capabilities(),
+        connections.reader(ManifestCache::none()),
+    );
     let first = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
     assert_eq!(x.writes() + src.writes(), 0);
     let plan = planner::plan(&spec, &capabilities, &first);
@@ -90,7 +96,13 @@ async fn a_registry_that_is_gone_is_asked_once_and_not_for_every_repository() {
     let spec = spec(&pairs, None);
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
-    let survey = survey(&spec, &capabilities, &connections.reader(), &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        &connections.reader(ManifestCache::none()),
+        &Events::unheard(),
+    )
+    .await;
     assert!(src.log().len() <= 16, "{}", src.log().len());
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!(plan.blocked.len(), 1);
@@ -111,7 +123,13 @@ async fn failures_in_a_row_are_counted_across_rounds() {
     let spec = spec(&[("src/app", "x/app")], None);
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
-    let survey = survey(&spec, &capabilities, &connections.reader(), &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        &connections.reader(ManifestCache::none()),
+        &Events::unheard(),
+    )
+    .await;
     assert!(src.count("GET referrers") <= 16, "{}", src.count("GET referrers"));
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!((plan.blocked.len(), plan.summary.tags.blocked), (1, 40));
@@ -127,7 +145,13 @@ async fn a_refusal_blocks_only_what_it_concerns() {
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
     let (events, mut heard) = Events::channel();
-    let survey = survey(&spec, &capabilities, &connections.reader(), &events).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        &connections.reader(ManifestCache::none()),
+        &events,
+    )
+    .await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!((plan.blocked.len(), plan.summary.tags.create), (1, 1));
     assert_eq!(plan.blocked[0].repository.as_ref().unwrap().as_str(), "one");
@@ -147,7 +171,13 @@ async fn a_problem_with_a_tag_names_it() {
     let spec = spec(&[("src/app", "x/app")], Some("v1"));
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
-    let survey = survey(&spec, &capabilities, &connections.reader(), &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        &connections.reader(ManifestCache::none()),
+        &Events::unheard(),
+    )
+    .await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!(plan.blocked[0].tag.as_ref().unwrap().as_str(), "v1");
     assert_eq!(plan.blocked[0].kind, ProblemKind::Auth);
@@ -161,7 +191,10 @@ async fn what_is_missing_or_damaged_is_found_by_reading_it_back() {
     let src = Fake::new("src");
     src.hold("app", "v1", &image);
     let connections = connect(&[&src, &x]);
-    let (capabilities, reader) = (connections.capabilities(), connections.reader());
+    let (capabilities, reader) = (
+        connections.capabilities(),
+        connections.reader(ManifestCache::none()),
+    );
     let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
     let contents = planner::closure(&spec, &capabilities, &survey);
     let problems = rehash(&contents, &reader, &Events::unheard()).await;

@@ -99,7 +99,9 @@ async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Resul
     done.config = Some(spec.digest.clone());
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let plan = survey::survey(context, &spec, &connections).await?.plan;
+    let plan = survey::survey(context, &spec, &loaded.only, &connections)
+        .await?
+        .plan;
     *done = Report::of(&plan);
     show(context, &plan, arguments.run.format)?;
     if plan.has_changes() && !arguments.auto_approve && !prompt::approve(context).await? {

@@ -48,7 +48,7 @@ async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<
         .map_err(|error| reference::refused(&error))?;
     let manner = Manner::copying(arguments, &spec)?;
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let surveyed = survey::survey(context, &spec, &connections).await?;
+    let surveyed = survey::survey(context, &spec, &[], &connections).await?;
     let exit = execution::carry_out(context, &surveyed.plan, &connections, done).await?;
     let Some(digest) = copied(&spec, &surveyed.survey) else {
         return Ok(exit);

@@ -70,6 +70,8 @@ fn label(op: &Op) -> String {
 fn verb(kind: OpKind) -> &'static str {
     match kind {
         OpKind::CreateRepository => "create",
+        OpKind::UpdateRepository => "update",
+        OpKind::ImportImage => "import",
         OpKind::UploadBlob => "upload",
         OpKind::MountBlob => "mount",
         OpKind::PutManifest => "put",

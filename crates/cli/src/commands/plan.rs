@@ -25,7 +25,9 @@ pub(crate) async fn run(context: &Context, arguments: &arguments::Plan) -> Resul
     let spec = configuration::trusted(loaded.spec, arguments.trust);
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let plan = survey::survey(context, &spec, &connections).await?.plan;
+    let plan = survey::survey(context, &spec, &loaded.only, &connections)
+        .await?
+        .plan;
     if let Some(path) = &arguments.out {
         saved_plan::write(path, &plan)?;
     }

@@ -56,7 +56,7 @@ pub(crate) async fn run(context: &Context, arguments: &Verify) -> Result<Exit, F
     let spec = loaded.spec.with_check(Check::Blobs);
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let Surveyed { survey, plan } = survey::survey(context, &spec, &connections).await?;
+    let Surveyed { spec, survey, plan } = survey::survey(context, &spec, &loaded.only, &connections).await?;
     let contents = planner::closure(&spec, &connections.capabilities(), &survey);
     let mut verdict = Verdict {
         checked: checked(&contents),
@@ -64,7 +64,7 @@ pub(crate) async fn run(context: &Context, arguments: &Verify) -> Result<Exit, F
     };
     if arguments.deep {
         let progress = Progress::hashing(&context.terminal);
-        let reader = connections.reader();
+        let reader = connections.reader(transfer::ManifestCache::none());
         let problems = transfer::rehash(&contents, &reader, progress.events());
         let problems = context.unless_interrupted(problems).await?;
         progress.end().await;
@@ -102,6 +102,8 @@ fn verdict(plan: Plan) -> Verdict {
 fn drift(op: &Op, at: &OpPlace) -> Drift {
     let what = match op.kind {
         OpKind::CreateRepository => "the repository is missing".to_owned(),
+        OpKind::UpdateRepository => format!("the repository's settings differ: {}", op.reason),
+        OpKind::ImportImage => "an image is missing".to_owned(),
         OpKind::UploadBlob | OpKind::MountBlob => "a blob is missing".to_owned(),
         OpKind::PutManifest => "a manifest is missing".to_owned(),
         OpKind::MergeReferrers => "the fallback tag lacks entries".to_owned(),

@@ -44,6 +44,8 @@ pub(super) fn reach(
         registry,
         provider: Arc::new(provider),
         concurrency: CONCURRENCY,
+        host: None,
+        settings: None,
     })
 }
 

@@ -7,17 +7,20 @@ use http::{HeaderMap, Method};
 use oci::Host;
 use planner::RegistryName;
 use planner::config::{Resolved, Tls};
-use provider::{Class, GenericProvider, Profile};
+use provider::{AdvisedRegistry, GenericProvider, Profile, Provider, Setup, SignedInProvider};
 use registry::{
-    Client, ClientSettings, HttpTransport, Reach, Request, RequestBody, TlsSettings, Transport,
-    TransportErrorKind,
+    Client, ClientSettings, Credential, HttpTransport, Reach, Request, RequestBody, SignIn, TlsSettings,
+    Transport, TransportErrorKind,
 };
 use transfer::Connected;
 use url::Url;
 
+use super::CONCURRENCY;
+use super::cloud::{self, Cloud};
 use super::manner::{Flags, Manner};
-use super::{CONCURRENCY, sign_in};
-use crate::context::Context;
+use super::sign_in::Sources;
+use crate::context::{Context, environment};
+use crate::credentials;
 use crate::failure::Failure;
 use crate::files::Input;
 
@@ -52,17 +55,92 @@ pub(super) async fn reach(
     let wire = context
         .unless_interrupted(settled(written, &host, &tls))
         .await??;
-    let credentials = sign_in::sources(name, &host, resolved.connection.auth.as_ref(), manner)?;
-    let settings = settings(&host, resolved, manner, wire);
+    let sources = Sources::of(name, &host, resolved.connection.auth.as_ref(), manner)?;
+    let transport: Arc<dyn Transport> = Arc::new(transport(&host, &tls, wire)?);
+    let setup = setup(name, &host, resolved, wire == Wire::Plain, Arc::clone(&transport));
+    let profile = setup.profile.clone();
+    let provider = identified(context, setup, sources, resolved, manner, name).await?;
+    let settings = settings(&host, resolved, manner, wire, profile);
     let concurrency = settings.concurrency;
-    let transport = Arc::new(transport(&host, &tls, wire)?);
-    let client = Client::new(settings, transport, Arc::clone(&credentials));
-    let provider = GenericProvider::of(name.to_string(), credentials, Profile::of(Class::of(&host)));
+    let client = Client::new(settings, transport, provider.credentials());
+    let registry = AdvisedRegistry::new(Arc::new(client), Arc::clone(&provider));
+    let creation = &resolved.connection.create_repositories;
     Ok(Connected {
-        registry: Arc::new(client),
-        provider: Arc::new(provider),
+        registry: Arc::new(registry),
+        provider,
         concurrency,
+        host: Some(host),
+        settings: creation.clone().filter(serde_json::Value::is_object),
     })
+}
+
+fn setup(
+    name: &RegistryName,
+    host: &Host,
+    resolved: &Resolved,
+    plain_http: bool,
+    transport: Arc<dyn Transport>,
+) -> Setup {
+    let connection = &resolved.connection;
+    Setup {
+        name: name.to_string(),
+        host: host.clone(),
+        plain_http,
+        auth: connection.auth.clone().unwrap_or_default(),
+        profile: Profile::of_connection(host, connection),
+        resource_id: connection.resource_id.clone(),
+        secrets: Arc::new(|reference| credentials::secret(reference)()),
+        environment: Arc::new(environment),
+        transport,
+    }
+}
+
+/// Finds the provider of a registry: that of its cloud, where a cloud knows us, else the generic one.
+///
+/// # Errors
+/// A cloud that is asked for and is not part of this program, or lacks something (65), and a signal.
+async fn identified(
+    context: &Context,
+    setup: Setup,
+    sources: Sources,
+    resolved: &Resolved,
+    manner: &Manner,
+    name: &RegistryName,
+) -> Result<Arc<dyn Provider>, Failure> {
+    let generic = |credentials| {
+        let provider = GenericProvider::of(setup.name.clone(), credentials, setup.profile.clone());
+        Arc::new(provider) as Arc<dyn Provider>
+    };
+    let Some(cloud) = Cloud::of(setup.profile.class).filter(|_| !sources.decided(manner, name)) else {
+        return Ok(generic(sources.without_cloud(None)));
+    };
+    let refuse = || Failure::refused(format!("registry `{name}`"));
+    let made = cloud.provider(setup.clone());
+    let Some(provider) = made.map_err(|error| refuse().because(&error))? else {
+        let feature = cloud.feature();
+        let missing =
+            format!("support for `{feature}` is not compiled in; rebuild with --features {feature}");
+        let wanted = resolved.connection.provider.is_some() || cloud::asks_for_cloud(&setup.auth);
+        return match wanted {
+            true => Err(Failure::refused(format!("registry `{name}`: {missing}"))),
+            false => Ok(generic(sources.without_cloud(Some(missing)))),
+        };
+    };
+    let found = context
+        .unless_interrupted(provider.credentials().sign_in())
+        .await?;
+    match found {
+        Ok(SignIn {
+            credential: Credential::Anonymous,
+            origin,
+            ..
+        }) => Ok(generic(sources.without_cloud(Some(origin)))),
+        // A cloud that knows us and fails says so to whoever asks the registry, and to nobody else.
+        Ok(_) | Err(_) => {
+            let credentials = sources.with_cloud(provider.credentials());
+            Ok(Arc::new(SignedInProvider::new(provider, credentials)))
+        }
+    }
 }
 
 fn wire(host: &Host, resolved: &Resolved, flags: Option<&Flags>) -> Wire {
@@ -112,7 +190,13 @@ fn question(url: Url) -> Request {
     }
 }
 
-fn settings(host: &Host, resolved: &Resolved, manner: &Manner, wire: Wire) -> ClientSettings {
+fn settings(
+    host: &Host,
+    resolved: &Resolved,
+    manner: &Manner,
+    wire: Wire,
+    profile: Profile,
+) -> ClientSettings {
     let usual = ClientSettings::new(host.clone());
     let limits = resolved.connection.limits.clone().unwrap_or_default();
     let concurrency = limits.concurrency.and_then(|limit| usize::try_from(limit).ok());
@@ -126,6 +210,7 @@ fn settings(host: &Host, resolved: &Resolved, manner: &Manner, wire: Wire) -> Cl
         concurrency: concurrency.unwrap_or(CONCURRENCY).max(1),
         requests_per_second: limits.requests_per_second,
         bandwidth: resolved.bandwidth,
+        wire: profile.wire,
         retries: manner.retries().unwrap_or(usual.retries),
         ..usual
     }

@@ -1,4 +1,5 @@
-//! Who signs in at a registry: flags, then `auth`, then what docker and podman keep, then nobody.
+//! Who signs in at a registry: flags, then `auth`, then its cloud's own identity, then what docker and podman keep, then
+//! nobody.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,37 +8,63 @@ use oci::Host;
 use planner::RegistryName;
 use planner::config::Auth;
 use registry::CredentialSource;
-use registry::credentials::{Anonymous, Chain, DockerFiles, Helper, Static, TokenSource};
+use registry::credentials::{Anonymous, Chain, DockerFiles, Helper, Nobody, Static, TokenSource};
 
 use super::manner::Manner;
 use crate::credentials;
 use crate::failure::Failure;
 
-/// Returns the credential sources of a registry. The first that has a credential decides.
-///
-/// # Errors
-/// `auth` that names nobody, or more than one (65).
-pub(super) fn sources(
-    name: &RegistryName,
-    host: &Host,
-    auth: Option<&Auth>,
-    manner: &Manner,
-) -> Result<Arc<dyn CredentialSource>, Failure> {
-    if let Some(flag) = manner.flags(name).and_then(|flags| flags.sign_in.clone()) {
-        return Ok(Arc::new(flag));
+/// Who may sign in at a registry, before its cloud is asked.
+pub(super) struct Sources {
+    /// What comes before everything: flags, and the file that a flag names.
+    first: Vec<Arc<dyn CredentialSource>>,
+    /// What `auth` names.
+    declared: Option<Arc<dyn CredentialSource>>,
+    /// What docker and podman keep.
+    kept: Arc<dyn CredentialSource>,
+}
+
+impl Sources {
+    /// Gathers the sources of a registry.
+    ///
+    /// # Errors
+    /// `auth` that names nobody, or more than one (65).
+    pub(super) fn of(
+        name: &RegistryName,
+        host: &Host,
+        auth: Option<&Auth>,
+        manner: &Manner,
+    ) -> Result<Self, Failure> {
+        let flag = manner.flags(name).and_then(|flags| flags.sign_in.clone());
+        let flag = flag.map(|flag| Arc::new(flag) as Arc<dyn CredentialSource>);
+        let authfile = manner.authfile().map(|path| authfile(host, path)).transpose()?;
+        Ok(Self {
+            first: flag.into_iter().chain(authfile).collect(),
+            declared: auth.map(|auth| declared(name, host, auth)).transpose()?.flatten(),
+            kept: kept(host, credentials::files()),
+        })
     }
-    let authfile = manner.authfile().map(|path| authfile(host, path)).transpose()?;
-    let declared = match auth {
-        Some(auth) => declared(name, host, auth)?,
-        None => None,
-    };
-    let usual = match declared {
-        Some(declared) => declared,
-        None => kept(host, credentials::files()),
-    };
-    Ok(Arc::new(Chain::new(
-        authfile.into_iter().chain([usual]).collect(),
-    )))
+
+    /// Returns true where the configuration or a flag says who signs in, so that no cloud has a say.
+    pub(super) fn decided(&self, manner: &Manner, name: &RegistryName) -> bool {
+        self.declared.is_some() || manner.flags(name).is_some_and(|flags| flags.sign_in.is_some())
+    }
+
+    /// Puts the sources in order, without a cloud's. The first that has a credential decides.
+    pub(super) fn without_cloud(self, why: Option<String>) -> Arc<dyn CredentialSource> {
+        let told = why.map(|why| Arc::new(Nobody::because(why)) as Arc<dyn CredentialSource>);
+        let usual = self.declared.unwrap_or(self.kept);
+        Arc::new(Chain::new(
+            self.first.into_iter().chain([usual]).chain(told).collect(),
+        ))
+    }
+
+    /// Puts the sources in order, with a cloud's own identity between what is declared and what is kept.
+    pub(super) fn with_cloud(self, cloud: Arc<dyn CredentialSource>) -> Arc<dyn CredentialSource> {
+        Arc::new(Chain::new(
+            self.first.into_iter().chain([cloud, self.kept]).collect(),
+        ))
+    }
 }
 
 /// A file that is named and missing is a slip, where the usual files may well be.
@@ -133,8 +160,9 @@ mod tests {
 
     async fn found(auth: Option<&Auth>, manner: &Manner) -> Credential {
         let (name, host) = site();
-        sources(&name, &host, auth, manner)
+        Sources::of(&name, &host, auth, manner)
             .unwrap()
+            .without_cloud(None)
             .sign_in()
             .await
             .unwrap()
@@ -186,8 +214,11 @@ mod tests {
             authfile: Some("nowhere/auth.json".into()),
             retry_times: None,
         };
-        let refused = sources(&name, &host, None, &Manner::declared(PathBuf::new(), &access)).unwrap_err();
-        assert_eq!(refused.exit(), crate::exit::Exit::Usage);
+        let refused = Sources::of(&name, &host, None, &Manner::declared(PathBuf::new(), &access)).err();
+        assert_eq!(
+            refused.map(|refused| refused.exit()),
+            Some(crate::exit::Exit::Usage)
+        );
     }
 
     #[tokio::test]
@@ -198,7 +229,8 @@ mod tests {
             ..Auth::default()
         };
         let manner = Manner::declared(PathBuf::new(), &Access::default());
-        let source = sources(&name, &host, Some(&auth), &manner).unwrap();
+        let sources = Sources::of(&name, &host, Some(&auth), &manner).unwrap();
+        let source = sources.without_cloud(None);
         let refused = source.sign_in().await.unwrap_err().to_string();
         assert!(
             refused.contains("there is no file nowhere/config.json"),
@@ -214,6 +246,6 @@ mod tests {
             ..Auth::default()
         };
         let manner = Manner::declared(PathBuf::new(), &Access::default());
-        assert!(sources(&name, &host, Some(&auth), &manner).is_err());
+        assert!(Sources::of(&name, &host, Some(&auth), &manner).is_err());
     }
 }

@@ -54,6 +54,7 @@ impl Unopened {
     }
 }
 
+#[async_trait]
 impl Registry for Unopened {
     fn reader(&self, repository: &RepositoryName) -> Arc<dyn ReadRepository> {
         match self.made.get() {
@@ -67,6 +68,14 @@ impl Registry for Unopened {
         match self.make() {
             Ok(layout) => layout.writer(repository),
             Err(nothing) => Arc::new(nothing.clone()),
+        }
+    }
+
+    async fn catalog(&self) -> Result<Option<Vec<RepositoryName>>, Error> {
+        match self.made.get() {
+            Some(Ok(layout)) => layout.catalog().await,
+            Some(Err(nothing)) => nothing.answer(Some(Vec::new())),
+            None => Ok(Some(Vec::new())),
         }
     }
 
@@ -165,6 +174,7 @@ mod tests {
         let registry = Unopened::empty(&path, None);
         let repository = "base/redis".parse().unwrap();
         assert_eq!(registry.reader(&repository).tags().await.unwrap(), None);
+        assert_eq!(registry.catalog().await.unwrap(), Some(Vec::new()));
         assert!(!path.exists());
         let _writer = registry.writer(&repository);
         assert!(path.join("oci-layout").exists());
@@ -177,6 +187,7 @@ mod tests {
         let registry = Unopened::broken(&Layout::open(directory.path()).unwrap_err());
         let repository = "base/redis".parse().unwrap();
         assert!(registry.reader(&repository).tags().await.is_err());
+        assert!(registry.catalog().await.is_err());
         assert!(registry.writer(&repository).start_upload().await.is_err());
     }
 }

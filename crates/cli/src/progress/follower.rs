@@ -205,7 +205,8 @@ fn names(plan: &Plan) -> HashMap<OpId, Name> {
 
 fn name(op: &Op) -> Name {
     let what = match op.kind {
-        OpKind::CreateRepository => "repository",
+        OpKind::CreateRepository | OpKind::UpdateRepository => "repository",
+        OpKind::ImportImage => "import",
         OpKind::UploadBlob | OpKind::MountBlob => "blob",
         OpKind::PutManifest => "manifest",
         OpKind::MergeReferrers => "fallback tag",

@@ -21,6 +21,9 @@ const CLOUD_KEYS: [(&str, &[&str]); 3] = [
     ),
 ];
 
+/// What the address of a service account looks like.
+const ACCOUNT: &str = "NAME@PROJECT.iam.gserviceaccount.com";
+
 /// Every key of `auth`.
 pub(crate) const AUTH_KEYS: [&str; 19] = [
     "anonymous",
@@ -56,6 +59,8 @@ impl Decoder<'_> {
         let fields = self.fields(node, "`auth`", &AUTH_KEYS)?;
         self.one_way(fields);
         self.one_cloud(fields, provider);
+        self.needs(fields, "external_id", "role_arn");
+        self.needs(fields, "client_secret", "client_id");
         let auth = Auth {
             anonymous: fields
                 .get("anonymous")
@@ -71,7 +76,7 @@ impl Decoder<'_> {
             role_arn: self.auth_text(fields, "role_arn"),
             external_id: self.auth_text(fields, "external_id"),
             region: self.auth_text(fields, "region"),
-            impersonate: self.auth_text(fields, "impersonate"),
+            impersonate: self.impersonate(fields),
             key_file: self.auth_text(fields, "key_file"),
             tenant_id: self.auth_text(fields, "tenant_id"),
             client_id: self.auth_text(fields, "client_id"),
@@ -135,16 +140,36 @@ impl Decoder<'_> {
 
     /// Tells the one of two keys that stands without the other.
     pub(crate) fn both(&mut self, fields: Fields<'_>, left: &str, right: &str) {
-        for (key, other) in [(left, right), (right, left)] {
-            if let (Some(entry), None) = (fields.entry(key), fields.entry(other)) {
-                let message = format!("`{key}` without `{other}`");
-                self.tell(Diagnostic::new(
-                    entry.key_span,
-                    message,
-                    format!("add `{other}` beside it"),
-                ));
-            }
+        self.needs(fields, left, right);
+        self.needs(fields, right, left);
+    }
+
+    /// Tells a key that stands without another that it is nothing without.
+    pub(crate) fn needs(&mut self, fields: Fields<'_>, key: &str, other: &str) {
+        if let (Some(entry), None) = (fields.entry(key), fields.entry(other)) {
+            let message = format!("`{key}` without `{other}`");
+            self.tell(Diagnostic::new(
+                entry.key_span,
+                message,
+                format!("add `{other}` beside it"),
+            ));
         }
+    }
+
+    /// Reads the service account to act as, which is named by its address.
+    fn impersonate(&mut self, fields: Fields<'_>) -> Option<String> {
+        let node = fields.get("impersonate")?;
+        let text = self.text(node, "`impersonate`, text", &format!("impersonate: {ACCOUNT}"))?;
+        let is_address = |value: &str| {
+            let parts: Vec<&str> = value.split('@').collect();
+            matches!(parts.as_slice(), [name, domain] if !name.is_empty() && domain.contains('.'))
+        };
+        if text.value.as_deref().is_some_and(|value| !is_address(value)) {
+            let message = "`impersonate` is no service account's address";
+            let help = format!("it looks like {ACCOUNT}");
+            self.tell(Diagnostic::new(node.span, message, help));
+        }
+        Some(text.written)
     }
 
     fn one_cloud(&mut self, fields: Fields<'_>, provider: Option<&str>) {

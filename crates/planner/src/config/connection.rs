@@ -3,6 +3,8 @@
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 
+use super::overrides::ProfileOverrides;
+
 /// An entry of `registries`, as written: `${NAME}` and secret references unexpanded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +39,15 @@ pub struct Connection {
     /// Settings of created repositories, or `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub create_repositories: Option<serde_json::Value>,
+    /// The registry's resource in Azure's management, where the provider is not to look for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_id: Option<String>,
+    /// Whether images are copied by the registries themselves where they can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_side_copy: Option<bool>,
+    /// What is known better than the built-in profile of the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileOverrides>,
 }
 
 impl Connection {
@@ -44,6 +55,21 @@ impl Connection {
     #[must_use]
     pub fn never_creates(&self) -> bool {
         self.create_repositories == Some(serde_json::Value::Bool(false))
+    }
+
+    /// Returns the settings of repositories, where there are any.
+    #[must_use]
+    pub fn settings(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        self.create_repositories
+            .as_ref()
+            .and_then(|value| value.as_object())
+    }
+
+    /// Returns true where repositories that stand already get the settings that they lack: `on_drift: update`.
+    #[must_use]
+    pub fn updates_repositories(&self) -> bool {
+        let settings = self.settings();
+        settings.and_then(|settings| settings.get("on_drift")) == Some(&serde_json::Value::from("update"))
     }
 }
 

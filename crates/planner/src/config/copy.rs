@@ -317,6 +317,9 @@ pub fn copy(source: &str, targets: &[String], options: CopyOptions) -> Result<Sp
         referrers: options.referrers,
         foreign_layers: ForeignLayers::Skip,
         platforms: Vec::new(),
+        discoveries: Vec::new(),
+        found: Vec::new(),
+        problems: Vec::new(),
     };
     let mirrors = vec![mirror];
     let digest = wanted::digest(&gathered.0, &mirrors, &|_| None);

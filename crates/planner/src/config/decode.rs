@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use super::auth::AUTH_KEYS;
 use super::conditions::CONDITION_KEYS;
+use super::creation::CREATE_KEYS;
 use super::diagnostic::{Diagnostic, Next, Span};
 use super::expand::{Environment, ExpandError, expand};
 use super::node::{Entry, Node};
+use super::profile::PROFILE_KEYS;
 use super::registries::{LIMIT_KEYS, TLS_KEYS};
 use super::suggest::nearest;
 
@@ -266,6 +268,8 @@ fn home(what: &str, key: &str) -> Option<&'static str> {
         "a registry" if AUTH_KEYS.contains(&key) => Some("auth"),
         "a registry" if TLS_KEYS.contains(&key) => Some("tls"),
         "a registry" if LIMIT_KEYS.contains(&key) => Some("limits"),
+        "a registry" if CREATE_KEYS.iter().any(|(known, _)| *known == key) => Some("create_repositories"),
+        "a registry" if PROFILE_KEYS.contains(&key) => Some("profile"),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use oci::RepositoryName;
 
 use super::decode::{Decoder, Fields, Unset};
 use super::diagnostic::{Diagnostic, Diagnostics, Span};
+use super::discovery::Search;
 use super::excerpt::{self, Excerpt};
 use super::expand::Environment;
 use super::mirrors::{Draft, Read};
@@ -130,8 +131,10 @@ impl Decoder<'_> {
 fn spec(drafts: Vec<Draft>, names: &Names, environment: Environment<'_>) -> Spec {
     let chosen = Chosen::new(&drafts, names);
     let mut registries: BTreeMap<RegistryName, Registry> = BTreeMap::new();
-    for id in chosen.0.values() {
-        let declared = names.get(*id);
+    let searches = drafts.iter().flat_map(|draft| &draft.searches);
+    let searched = searches.flat_map(Search::registries);
+    for id in chosen.0.values().copied().chain(searched) {
+        let declared = names.get(id);
         registries.insert(declared.name.clone(), declared.registry.clone());
     }
     let mirrors: Vec<Mirror> = drafts
@@ -141,6 +144,11 @@ fn spec(drafts: Vec<Draft>, names: &Names, environment: Environment<'_>) -> Spec
                 .reads
                 .iter()
                 .map(|read| chosen.source(read, names))
+                .collect(),
+            discoveries: draft
+                .searches
+                .iter()
+                .map(|search| search.discovery(names))
                 .collect(),
             ..draft.mirror
         })

@@ -224,8 +224,9 @@ impl Under {
     fn ends_at(&self, indent: usize, line: &str) -> bool {
         let word = line.trim_start().trim_start_matches("- ");
         let known = TOP_KEYS.iter().chain(&REGISTRY_KEYS).chain(&MIRROR_KEYS);
+        // A word that is a key of `auth` too may still stand under it.
         let starts_known = known
-            .filter(|key| !is_secret(key))
+            .filter(|key| !is_secret(key) && !AUTH_KEYS.contains(key))
             .any(|key| word.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')));
         let starts_key = !line.trim_start().starts_with(['}', ']', ',', '"', '\'', ':']);
         indent <= self.indent && (starts_known || (!self.open && starts_key))

@@ -4,6 +4,7 @@ use oci::{Platform, RepositoryName};
 
 use super::decode::{Decoder, Fields, one_or_many};
 use super::diagnostic::{Diagnostic, Span};
+use super::discovery::Search;
 use super::names::{Names, RegistryId, split, which_repository};
 use super::node::{Entry, Node};
 use super::template::{Filling, Template, Write};
@@ -60,6 +61,7 @@ pub(crate) struct Draft {
     /// All but the sources.
     pub(crate) mirror: Mirror,
     pub(crate) reads: Vec<Read>,
+    pub(crate) searches: Vec<Search>,
 }
 
 /// One source, and where it is written.
@@ -70,6 +72,12 @@ pub(crate) struct Read {
     pub(crate) pinned: Option<Pinned>,
     pub(crate) at: Span,
     pub(crate) writes: Vec<Write>,
+}
+
+/// What `from` names.
+enum Origin {
+    Read(Read),
+    Search(Search),
 }
 
 /// A mirror's own keys before the defaults.
@@ -113,12 +121,13 @@ impl Decoder<'_> {
         let own = self.fields(node, "a mirror", &MIRROR_KEYS)?;
         let keys = Keys { own, defaults };
         let mut mirror = self.draft_of(keys);
-        let mut reads = self.from(keys, names);
+        let (mut reads, mut searches) = self.from(keys, names);
         self.pinned_without_tags(own, &reads);
         let templates = self.to(keys, names);
         let targets: usize = templates.iter().map(Template::targets).sum();
         let before = self.targets;
-        self.targets = before.saturating_add(targets.saturating_mul(reads.len()));
+        let sources = reads.len() + searches.len();
+        self.targets = before.saturating_add(targets.saturating_mul(sources));
         if self.targets > MAX_TARGETS {
             if before <= MAX_TARGETS {
                 let message = format!("the mirrors have more than {MAX_TARGETS} targets up to here");
@@ -131,13 +140,19 @@ impl Decoder<'_> {
                 self.fill(read, template, names);
             }
         }
+        self.searches_go(&mut searches, &templates, names);
         if mirror.name.is_empty() {
             let first = reads
                 .first()
                 .map(|read| format!("{}/{}", names.get(read.registry).name, read.repository));
-            mirror.name = first.unwrap_or_default();
+            let found = || searches.first().map(|search| search.name(names));
+            mirror.name = first.or_else(found).unwrap_or_default();
         }
-        Some(Draft { mirror, reads })
+        Some(Draft {
+            mirror,
+            reads,
+            searches,
+        })
     }
 
     /// Reads every key but `from` and `to`.
@@ -167,6 +182,9 @@ impl Decoder<'_> {
                 .map_or(Referrers::All, |node| self.referrers(node)),
             foreign_layers: layers.unwrap_or(ForeignLayers::Skip),
             platforms: self.platforms(keys),
+            discoveries: Vec::new(),
+            found: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
@@ -263,37 +281,36 @@ impl Decoder<'_> {
         self.told(platform)
     }
 
-    fn from(&mut self, keys: Keys<'_>, names: &mut Names) -> Vec<Read> {
+    fn from(&mut self, keys: Keys<'_>, names: &mut Names) -> (Vec<Read>, Vec<Search>) {
         let Some(node) = keys.get("from") else {
             let help = "add from: REGISTRY/REPOSITORY";
             self.tell(Diagnostic::new(keys.own.span, "this mirror has no `from`", help));
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         };
         if node.list().is_some_and(<[_]>::is_empty) {
             let help = "name one, or leave the mirror out";
             self.tell(Diagnostic::new(node.span, "`from` names no source", help));
         }
-        one_or_many(node)
-            .into_iter()
-            .filter_map(|item| self.source(item, names))
-            .collect()
+        let (mut reads, mut searches) = (Vec::new(), Vec::new());
+        for item in one_or_many(node) {
+            match self.source(item, names) {
+                Some(Origin::Read(read)) => reads.push(read),
+                Some(Origin::Search(search)) => searches.push(search),
+                None => {}
+            }
+        }
+        (reads, searches)
     }
 
-    fn source(&mut self, node: &Node, names: &mut Names) -> Option<Read> {
+    fn source(&mut self, node: &Node, names: &mut Names) -> Option<Origin> {
         if node
             .map()
             .is_some_and(|entries| entries.iter().any(|entry| !entry.value.is_null()))
         {
-            let fields = self.fields(node, "`from`", &["registry", "repositories"])?;
-            self.tell(Diagnostic::unimplemented(
-                fields.span,
-                "finding the repositories of a registry",
-                "name them: from: [hub/team/app, hub/team/web]",
-            ));
-            return None;
+            return self.search(node, names).map(Origin::Search);
         }
         let text = self.value(node, "a reference", "from: hub/library/alpine")?;
-        self.told(read(&text, node.span, names))
+        self.told(read(&text, node.span, names)).map(Origin::Read)
     }
 
     fn pinned_without_tags(&mut self, own: Fields<'_>, reads: &[Read]) {
@@ -347,7 +364,9 @@ fn read(text: &str, at: Span, names: &mut Names) -> Result<Read, Diagnostic> {
     }
     let path = names.path(registry, rest).map_err(|error| {
         let help = match rest.contains(['*', '?']) {
-            true => "name each repository: from: [hub/team/app, hub/team/web]".to_owned(),
+            true => format!(
+                "to find repositories write from: {{ registry: {first}, repositories: [\"{rest}\"] }}"
+            ),
             false => error.to_string(),
         };
         Diagnostic::new(at, format!("`{text}` is no reference"), help)

@@ -1,21 +1,31 @@
 //! The configuration, `transship.yaml`: read strictly, every problem with its place.
 
+mod amazon;
 mod auth;
+mod clashes;
+mod collisions;
 mod conditions;
 mod connection;
 mod copy;
+mod creation;
 mod decode;
 mod diagnostic;
+mod discovered;
+mod discovery;
 mod excerpt;
 mod expand;
 mod file;
+mod google;
 mod groups;
 mod hide;
+mod json;
 mod mirrors;
 mod names;
 mod node;
 mod only;
+mod overrides;
 mod places;
+mod profile;
 mod provider;
 mod range;
 mod rate;
@@ -33,8 +43,12 @@ mod yaml;
 pub use connection::{Auth, Connection, Limits, SecretReference, Tls};
 pub use copy::{CopyError, CopyOptions, copy, reference};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Next};
+pub use discovered::Listings;
 pub use file::{Input, parse, parse_offline};
-pub use provider::infer_provider;
+pub use overrides::{ProfileOverrides, Rated, ReferrersRule, UploadRule};
+pub use provider::{infer_provider, is_ecr_public};
 pub use resolve::Resolved;
 pub use schema::{STARTER, json_schema};
-pub use tags::{ConditionError, Conditions, Latest, Selection, SelectionProblem, TagSet, select};
+pub use tags::{
+    ConditionError, Conditions, Count, Latest, Selection, SelectionProblem, TagSet, select, shortfalls,
+};

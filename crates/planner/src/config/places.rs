@@ -1,34 +1,17 @@
 //! Checks that no two mirrors get in each other's way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use oci::RepositoryName;
 
+use super::collisions::{Spot, Writer, Writers, static_tags};
 use super::diagnostic::{Diagnostic, Span};
 use super::mirrors::{Draft, Read};
 use super::names::{Names, RegistryId};
 use super::template::Write;
-use crate::spec::Endpoint;
 
-/// A repository by where it is, whatever name reached it.
-type Spot<'a> = (&'a Endpoint, &'a RepositoryName);
-
-/// Somebody who writes a repository.
-#[derive(Clone, Copy)]
-struct Writer<'a> {
-    read: &'a Read,
-    write: &'a Write,
-    source: Spot<'a>,
-}
-
-/// The writers of one repository, by the tags they are known to write.
-#[derive(Default)]
-struct Writers<'a> {
-    /// One per source whose tags are not known beforehand.
-    open: Vec<Writer<'a>>,
-    by_tag: BTreeMap<String, Writer<'a>>,
-    named: Vec<Writer<'a>>,
-}
+/// Who writes a repository.
+type Way<'a> = (&'a Read, &'a Write);
 
 /// Finds targets with two sources, repositories that are both read and written, and targets that stand twice.
 pub(crate) fn check(drafts: &[Draft], names: &Names) -> Vec<Diagnostic> {
@@ -55,7 +38,7 @@ pub(crate) fn check(drafts: &[Draft], names: &Names) -> Vec<Diagnostic> {
 
 struct Checker<'a> {
     names: &'a Names,
-    writers: BTreeMap<Spot<'a>, Writers<'a>>,
+    writers: BTreeMap<Spot<'a>, Writers<'a, Way<'a>>>,
     problems: Vec<Diagnostic>,
 }
 
@@ -91,9 +74,9 @@ impl<'a> Checker<'a> {
     fn write(&mut self, draft: &'a Draft, read: &'a Read, write: &'a Write) {
         let target = self.spot(write.registry, &write.repository);
         let writer = Writer {
-            read,
-            write,
             source: self.spot(read.registry, &read.repository),
+            pinned: read.pinned.as_ref(),
+            who: (read, write),
         };
         if writer.source == target {
             let name = self.name(read.registry, &read.repository);
@@ -106,21 +89,18 @@ impl<'a> Checker<'a> {
             self.problems.push(problem.also(read.at));
             return;
         }
-        let other = self
-            .writers
-            .entry(target)
-            .or_default()
-            .add(writer, static_tags(draft, read, write));
+        let tags = static_tags(&draft.mirror.tags, writer.pinned, write.tag.as_deref());
+        let other = self.writers.entry(target).or_default().add(writer, tags);
         if let Some((other, tag)) = other {
-            self.collision(writer, other, tag.as_deref());
+            self.collision(writer.who, other.who, tag.as_deref());
         }
     }
 
-    fn collision(&mut self, writer: Writer<'_>, other: Writer<'_>, tag: Option<&str>) {
-        let target = self.name(writer.write.registry, &writer.write.repository);
-        let sources = [other, writer].map(|writer| {
-            let name = self.name(writer.read.registry, &writer.read.repository);
-            let pinned = writer.read.pinned.as_ref();
+    fn collision(&mut self, (read, write): Way<'_>, other: Way<'_>, tag: Option<&str>) {
+        let target = self.name(write.registry, &write.repository);
+        let sources = [other.0, read].map(|read| {
+            let name = self.name(read.registry, &read.repository);
+            let pinned = read.pinned.as_ref();
             let tag = pinned.and_then(|pinned| pinned.tag.as_ref());
             let digest = pinned.and_then(|pinned| pinned.digest.as_ref());
             let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
@@ -134,14 +114,14 @@ impl<'a> Checker<'a> {
             "two sources write into `{place}`: {} and {}",
             sources[0], sources[1]
         );
-        let problem = if writer.write.at == other.write.at {
+        let problem = if write.at == other.1.at {
             let help = "`{name}` or `{repository}` in `to` keeps the sources apart";
-            Diagnostic::new(writer.read.at, message, help)
-                .also(other.read.at)
-                .also(writer.write.at)
+            Diagnostic::new(read.at, message, help)
+                .also(other.0.at)
+                .also(write.at)
         } else {
             let help = "give one of them another repository, or tags that differ by name (`list`, or a pinned `from`)";
-            Diagnostic::new(writer.write.at, message, help).also(other.write.at)
+            Diagnostic::new(write.at, message, help).also(other.1.at)
         };
         self.problems.push(problem);
     }
@@ -149,68 +129,14 @@ impl<'a> Checker<'a> {
     /// Tells a repository that is read here and written elsewhere.
     fn read(&mut self, read: &'a Read) {
         let spot = self.spot(read.registry, &read.repository);
-        let Some(writer) = self.writers.get(&spot).and_then(Writers::first) else {
+        let writers = self.writers.get(&spot).into_iter().flat_map(Writers::all);
+        let Some(written) = writers.map(|writer| writer.who.1.at).min() else {
             return;
         };
         let name = self.name(read.registry, &read.repository);
         let message = format!("`{name}` is read here and written there");
         let help = "use one file per stage, or fan out from the first source";
         self.problems
-            .push(Diagnostic::new(read.at, message, help).also(writer.write.at));
+            .push(Diagnostic::new(read.at, message, help).also(written));
     }
-}
-
-impl<'a> Writers<'a> {
-    /// Adds a writer; returns the first that it collides with, and at which tag where that is known.
-    fn add(
-        &mut self,
-        writer: Writer<'a>,
-        tags: Option<BTreeSet<String>>,
-    ) -> Option<(Writer<'a>, Option<String>)> {
-        let differs = |other: &&Writer<'a>| other.source != writer.source;
-        let Some(tags) = tags else {
-            let other = self.open.iter().chain(&self.named).find(differs).copied();
-            self.open.push(writer);
-            return other.map(|other| (other, None));
-        };
-        let mut collision = self.open.iter().find(differs).map(|other| (*other, None));
-        self.named.push(writer);
-        for tag in tags {
-            let other = *self.by_tag.entry(tag.clone()).or_insert(writer);
-            let pins = other.read.pinned.is_some() && writer.read.pinned.is_some();
-            if differs(&&other) || (pins && other.read.pinned != writer.read.pinned) {
-                collision = collision.or(Some((other, Some(tag))));
-            }
-        }
-        collision
-    }
-
-    fn first(&self) -> Option<Writer<'a>> {
-        self.open
-            .iter()
-            .chain(&self.named)
-            .copied()
-            .min_by_key(|writer| writer.write.at)
-    }
-}
-
-/// Returns the tags that a source gets at a target, where the configuration alone tells them.
-fn static_tags(draft: &Draft, read: &Read, write: &Write) -> Option<BTreeSet<String>> {
-    let renamed = |tag: &str| match &write.tag {
-        Some(template) => template.replace("{tag}", tag),
-        None => tag.to_owned(),
-    };
-    if let Some(pinned) = &read.pinned {
-        let own = pinned.tag.as_ref().map(oci::Tag::as_str);
-        return Some(own.or(write.tag.as_deref()).map(renamed).into_iter().collect());
-    }
-    let sets = &draft.mirror.tags;
-    let lists = sets.iter().map(|set| set.list()).collect::<Option<Vec<_>>>()?;
-    (!lists.is_empty()).then(|| {
-        lists
-            .into_iter()
-            .flatten()
-            .map(|tag| renamed(tag.as_str()))
-            .collect()
-    })
 }

@@ -6,13 +6,13 @@ use super::connection::{Connection, Limits, Tls};
 use super::decode::{Decoder, Fields, Text};
 use super::diagnostic::{Diagnostic, Span};
 use super::node::{Entry, Node};
-use super::provider::{PROVIDERS, infer_provider};
+use super::provider::{PROVIDERS, Vendor, infer_provider};
 use super::rate;
 use crate::RegistryName;
 use crate::spec::{Endpoint, Registry};
 
 /// Every key of a registry.
-pub(crate) const REGISTRY_KEYS: [&str; 9] = [
+pub(crate) const REGISTRY_KEYS: [&str; 12] = [
     "host",
     "layout",
     "provider",
@@ -22,11 +22,13 @@ pub(crate) const REGISTRY_KEYS: [&str; 9] = [
     "auth",
     "limits",
     "create_repositories",
+    "resource_id",
+    "server_side_copy",
+    "profile",
 ];
 
 pub(crate) const TLS_KEYS: [&str; 3] = ["ca", "client_cert", "client_key"];
 pub(crate) const LIMIT_KEYS: [&str; 3] = ["concurrency", "requests_per_second", "bandwidth"];
-pub(crate) const CREATE_KEYS: [&str; 3] = ["tag_mutability", "scan_on_push", "tags"];
 
 /// A registry and where it is declared; the place is none where a reference named a host that nobody declares.
 #[derive(Clone, Debug)]
@@ -117,11 +119,12 @@ impl Decoder<'_> {
             .and_then(|node| self.text(node, "`layout`, a path", "layout: /media/usb/mirror"));
         let endpoint = self.endpoint(entry, fields, host.as_ref(), layout.as_ref());
         let provider = fields.get("provider").and_then(|node| self.provider(node));
-        let inferred = match &endpoint {
-            Some(Endpoint::Host(host)) => Some(infer_provider(host)),
+        let at = match &endpoint {
+            Some(Endpoint::Host(host)) => Some(host),
             _ => None,
         };
-        let known = provider.as_deref().or(inferred);
+        let known = provider.as_deref().or_else(|| at.map(infer_provider));
+        let vendor = known.map(|known| Vendor::of(known, at));
         let connection = Connection {
             host: host.map(|text| text.written),
             layout: layout.map(|text| text.written),
@@ -137,7 +140,10 @@ impl Decoder<'_> {
             limits: fields.get("limits").and_then(|node| self.limits(node)),
             create_repositories: fields
                 .get("create_repositories")
-                .and_then(|node| self.creation(node)),
+                .and_then(|node| self.creation(node, vendor)),
+            resource_id: self.resource_id(fields, vendor),
+            server_side_copy: self.server_side_copy(fields, vendor),
+            profile: fields.get("profile").and_then(|node| self.profile(node, vendor)),
             provider,
         };
         Some((connection, endpoint))
@@ -242,6 +248,35 @@ impl Decoder<'_> {
         self.choice(node, "provider", &choices).map(str::to_owned)
     }
 
+    fn resource_id(&mut self, fields: Fields<'_>, vendor: Option<Vendor>) -> Option<String> {
+        let entry = fields.entry("resource_id")?;
+        if let Some(vendor) = vendor.filter(|vendor| *vendor != Vendor::Acr) {
+            self.foreign(entry, &[Vendor::Acr], vendor);
+            return None;
+        }
+        let example = format!("resource_id: {RESOURCE}");
+        let text = self.text(&entry.value, "`resource_id`, text", &example)?;
+        if text.value.as_deref().is_some_and(|value| !is_resource(value)) {
+            let message = "`resource_id` names no container registry of Azure";
+            self.tell(Diagnostic::new(
+                text.span,
+                message,
+                format!("it looks like {RESOURCE}"),
+            ));
+        }
+        Some(text.written)
+    }
+
+    fn server_side_copy(&mut self, fields: Fields<'_>, vendor: Option<Vendor>) -> Option<bool> {
+        let owners = [Vendor::Acr, Vendor::Gar];
+        let entry = fields.entry("server_side_copy")?;
+        if let Some(vendor) = vendor.filter(|vendor| !owners.contains(vendor)) {
+            self.foreign(entry, &owners, vendor);
+            return None;
+        }
+        self.boolean(&entry.value, "server_side_copy")
+    }
+
     fn tls(&mut self, node: &Node) -> Option<Tls> {
         let fields = self.fields(node, "`tls`", &TLS_KEYS)?;
         let mut path = |key: &str| {
@@ -280,40 +315,28 @@ impl Decoder<'_> {
             bandwidth: bandwidth.map(|text| text.written),
         })
     }
+}
 
-    fn creation(&mut self, node: &Node) -> Option<serde_json::Value> {
-        if node.text().is_some() {
-            return self.boolean(node, "create_repositories").map(Into::into);
-        }
-        let fields = self.fields(node, "`create_repositories`", &CREATE_KEYS)?;
-        let mut settings = serde_json::Map::new();
-        if let Some(node) = fields.get("tag_mutability") {
-            let words = [("mutable", "mutable"), ("immutable", "immutable")];
-            let word = self.choice(node, "tag_mutability", &words);
-            settings.extend(word.map(|word| ("tag_mutability".to_owned(), word.into())));
-        }
-        if let Some(node) = fields.get("scan_on_push") {
-            let value = self.boolean(node, "scan_on_push");
-            settings.extend(value.map(|value| ("scan_on_push".to_owned(), value.into())));
-        }
-        if let Some(node) = fields.get("tags") {
-            let tags = self
-                .map(node, "`tags`", "write NAME: TEXT below it")
-                .map(|tags| self.texts(tags));
-            settings.extend(tags.map(|tags| ("tags".to_owned(), tags)));
-        }
-        Some(settings.into())
-    }
+/// What the id of a registry in Azure's management looks like.
+const RESOURCE: &str =
+    "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.ContainerRegistry/registries/NAME";
 
-    fn texts(&mut self, fields: Fields<'_>) -> serde_json::Value {
-        let mut texts = serde_json::Map::new();
-        for entry in fields.entries() {
-            if let Some(text) = self.text(&entry.value, "text", "team: base") {
-                texts.insert(entry.key.clone(), text.written.into());
-            }
-        }
-        texts.into()
-    }
+/// Azure compares the fixed words of an id without regard to case.
+fn is_resource(id: &str) -> bool {
+    let is_name = |part: &str| {
+        (5..=50).contains(&part.len())
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let parts: Vec<&str> = id.split('/').collect();
+    let wanted: Vec<&str> = RESOURCE.split('/').collect();
+    parts.len() == wanted.len()
+        && std::iter::zip(&parts, &wanted).all(|(part, wanted)| match *wanted {
+            "ID" | "GROUP" => !part.is_empty(),
+            "NAME" => is_name(part),
+            word => part.eq_ignore_ascii_case(word),
+        })
 }
 
 /// Gives one registry one spelling: without the port that its scheme means anyway.

@@ -81,6 +81,9 @@ impl Expander<'_> {
                 .create_repositories
                 .as_ref()
                 .map(|value| self.value(value)),
+            resource_id: self.option(written.resource_id.as_ref()),
+            server_side_copy: written.server_side_copy,
+            profile: written.profile.clone(),
         }
     }
 

@@ -18,13 +18,20 @@ pub fn json_schema() -> Value {
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::amazon::CATALOG_KEYS;
     use super::super::auth::AUTH_KEYS;
     use super::super::conditions::{CONDITION_KEYS, LATEST_KEYS};
+    use super::super::creation::{CREATE_KEYS, ENCRYPTION, ON_DRIFT, TAG_MUTABILITY};
+    use super::super::discovery::DISCOVERY_KEYS;
     use super::super::file::TOP_KEYS;
+    use super::super::google::{CLEANUP_ACTIONS, CLEANUP_KEYS, MODE};
     use super::super::mirrors::{CHECK, DEFAULT_KEYS, FOREIGN_LAYERS, MIRROR_KEYS, ON_CHANGE};
+    use super::super::profile::{LISTING, MOUNT, PROFILE_KEYS, RATES, REFERRERS, UPLOAD};
     use super::super::provider::PROVIDERS;
-    use super::super::registries::{CREATE_KEYS, LIMIT_KEYS, REGISTRY_KEYS, TLS_KEYS};
+    use super::super::registries::{LIMIT_KEYS, REGISTRY_KEYS, TLS_KEYS};
     use super::*;
+
+    const CREATION: &str = "/$defs/createRepositories/anyOf/1/properties";
 
     fn at(pointer: &str) -> Value {
         json_schema()
@@ -63,8 +70,22 @@ mod tests {
             ("/$defs/tls/properties", &TLS_KEYS),
             ("/$defs/limits/properties", &LIMIT_KEYS),
             ("/$defs/auth/anyOf/1/properties", &AUTH_KEYS),
-            ("/$defs/createRepositories/anyOf/1/properties", &CREATE_KEYS),
+            (CREATION, &CREATE_KEYS.map(|(key, _)| key)),
+            (
+                "/$defs/createRepositories/anyOf/1/properties/catalog/properties",
+                &CATALOG_KEYS,
+            ),
+            (
+                "/$defs/createRepositories/anyOf/1/properties/cleanup_policies/additionalProperties/properties",
+                &CLEANUP_KEYS,
+            ),
+            ("/$defs/profile/properties", &PROFILE_KEYS),
+            (
+                "/$defs/profile/properties/rates/properties",
+                &RATES.map(|(key, _)| key),
+            ),
             ("/$defs/mirror/properties", &MIRROR_KEYS),
+            ("/$defs/source/anyOf/1/properties", &DISCOVERY_KEYS),
             ("/properties/defaults/properties", &DEFAULT_KEYS),
             ("/$defs/tagSet/properties", &CONDITION_KEYS),
             ("/$defs/tagSet/properties/latest/anyOf/1/properties", &LATEST_KEYS),
@@ -83,6 +104,30 @@ mod tests {
         let layers: BTreeSet<String> = names(&FOREIGN_LAYERS.map(|(word, _)| (word, ())));
         assert_eq!(texts("/$defs/foreignLayers/enum"), layers);
         assert_eq!(texts("/$defs/registry/properties/provider/enum"), set(&PROVIDERS));
+        for (key, words) in [
+            ("on_drift", &ON_DRIFT[..]),
+            ("tag_mutability", &TAG_MUTABILITY),
+            ("encryption", &ENCRYPTION),
+            ("mode", &MODE),
+            (
+                "cleanup_policies/additionalProperties/properties/action",
+                &CLEANUP_ACTIONS,
+            ),
+        ] {
+            assert_eq!(texts(&format!("{CREATION}/{key}/enum")), set(words), "{key}");
+        }
+        for (key, words) in [
+            ("upload", UPLOAD.map(|(word, _)| word).as_slice()),
+            ("mount", &MOUNT.map(|(word, _)| word)),
+            ("referrers", &REFERRERS.map(|(word, _)| word)),
+            ("listing", &LISTING.map(|(word, _)| word)),
+        ] {
+            assert_eq!(
+                texts(&format!("/$defs/profile/properties/{key}/enum")),
+                set(words),
+                "{key}"
+            );
+        }
     }
 
     #[test]

@@ -80,6 +80,24 @@ pub struct Selection {
     pub tags: BTreeSet<Tag>,
     /// What is missing.
     pub problems: Vec<SelectionProblem>,
+    /// How many tags each set takes, in the order of the sets; without sets, how many there are.
+    pub counts: Vec<Count>,
+}
+
+/// How many tags a set takes, of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Tags that match.
+    pub found: u64,
+    /// Tags that exist.
+    pub available: u64,
+}
+
+impl std::ops::AddAssign for Count {
+    fn add_assign(&mut self, other: Self) {
+        self.found += other.found;
+        self.available += other.available;
+    }
 }
 
 /// Why a selection is not what was asked for.
@@ -224,7 +242,7 @@ impl TagSet {
         (admitted && in_range).then_some(version)
     }
 
-    fn problems(&self, found: usize, available: &[&Tag], listing: &BTreeSet<Tag>) -> Vec<SelectionProblem> {
+    fn problems(&self, count: Count, listing: &BTreeSet<Tag>) -> Vec<SelectionProblem> {
         let listed = self.conditions.list.iter().flatten();
         let missing = listed
             .filter(|tag| !listing.contains(*tag))
@@ -232,20 +250,34 @@ impl TagSet {
             .map(SelectionProblem::Missing);
         let mut problems: Vec<_> = missing.collect();
         if problems.is_empty() {
-            problems.extend(too_few(found, available.len(), self.conditions.at_least));
+            problems.extend(too_few(count, self.conditions.at_least));
         }
         problems
     }
 }
 
-fn too_few(found: usize, available: usize, at_least: Option<u64>) -> Option<SelectionProblem> {
+fn too_few(count: Count, at_least: Option<u64>) -> Option<SelectionProblem> {
     let at_least = at_least.unwrap_or(1);
-    let (found, available) = (found as u64, available as u64);
+    let Count { found, available } = count;
     (found < at_least).then_some(SelectionProblem::TooFew {
         found,
         available,
         at_least,
     })
+}
+
+/// Says which sets take too few tags, where several sources count together: `counts` has their sums, as [`Selection::counts`] has
+/// those of one.
+#[must_use]
+pub fn shortfalls(sets: &[TagSet], counts: &[Count]) -> Vec<SelectionProblem> {
+    let at_least = sets.iter().map(|set| set.conditions.at_least);
+    // Without sets there is one count, and one tag must exist.
+    let at_least = at_least.chain(sets.is_empty().then_some(None));
+    counts
+        .iter()
+        .zip(at_least)
+        .filter_map(|(count, at_least)| too_few(*count, at_least))
+        .collect()
 }
 
 fn newest(versions: BTreeMap<Version, Vec<&Tag>>, latest: Option<Latest>) -> BTreeSet<&Tag> {
@@ -284,21 +316,27 @@ pub fn select(sets: &[TagSet], listing: &BTreeSet<Tag>) -> Selection {
         .filter(|tag| AttachmentTag::scheme(tag).is_none())
         .collect();
     if sets.is_empty() {
-        let problems = too_few(available.len(), available.len(), None)
-            .into_iter()
-            .collect();
+        let count = count(available.len(), available.len());
         return Selection {
             tags: available.into_iter().cloned().collect(),
-            problems,
+            problems: too_few(count, None).into_iter().collect(),
+            counts: vec![count],
         };
     }
     let mut selection = Selection::default();
     for set in sets {
         let taken = set.take(&available);
-        selection
-            .problems
-            .extend(set.problems(taken.len(), &available, listing));
+        let count = count(taken.len(), available.len());
+        selection.problems.extend(set.problems(count, listing));
+        selection.counts.push(count);
         selection.tags.extend(taken.into_iter().cloned());
     }
     selection
+}
+
+fn count(found: usize, available: usize) -> Count {
+    Count {
+        found: found as u64,
+        available: available as u64,
+    }
 }

@@ -5,7 +5,7 @@ use oci::{RepositoryName, Tag};
 use super::diagnostic::{Diagnostic, Next, Span};
 use super::names::{Member, Names, RegistryId, split, which_repository};
 use super::suggest::nearest;
-use crate::spec::{Endpoint, Pinned};
+use crate::spec::{Endpoint, Pinned, TargetTemplate};
 
 const PLACEHOLDERS: [&str; 3] = ["host", "repository", "name"];
 const TAG: &str = "{tag}";
@@ -79,6 +79,51 @@ impl Template {
             .iter()
             .map(|member| self.write(member, &path, names))
             .collect()
+    }
+
+    /// Checks the template for sources whose names are not known yet.
+    ///
+    /// `several` says that there may be more than one.
+    pub(crate) fn suits_any(
+        &self,
+        endpoint: &Endpoint,
+        several: bool,
+        names: &Names,
+    ) -> Result<(), Diagnostic> {
+        let example: RepositoryName = "x/x"
+            .parse()
+            .map_err(|error| Diagnostic::new(self.at, "no example", format!("{error}")))?;
+        let filling = Filling {
+            endpoint,
+            repository: &example,
+            pinned: None,
+        };
+        self.fill(filling, names)?;
+        if several
+            && !["{name}", "{repository}"]
+                .iter()
+                .any(|word| self.path.contains(word))
+        {
+            let message = "every repository that is found would be written into one";
+            let help = "`{name}` or `{repository}` in `to` keeps the sources apart";
+            return Err(Diagnostic::new(self.at, message, help));
+        }
+        Ok(())
+    }
+
+    /// Returns the template for sources whose names are not known yet.
+    pub(crate) fn plain(&self, names: &Names) -> Vec<TargetTemplate> {
+        let plain = |member: &Member| TargetTemplate {
+            registry: names.get(member.registry).name.clone(),
+            path: format!("{}{}", member.path, self.path),
+            tag: self.tag.clone(),
+        };
+        self.members.iter().map(plain).collect()
+    }
+
+    /// Returns the registries that the template names.
+    pub(crate) fn registries(&self) -> impl Iterator<Item = RegistryId> {
+        self.members.iter().map(|member| member.registry)
     }
 
     fn write(&self, member: &Member, path: &str, names: &Names) -> Result<Write, Diagnostic> {
@@ -155,6 +200,12 @@ impl Unfilled {
         let meant = self.meant.map(|name| format!("{{{name}}}"));
         Diagnostic::new(at, self.message, Next::meant_or(meant.as_deref(), help))
     }
+}
+
+/// Fills the path of a template from a source that was found.
+pub(crate) fn fill_found(path: &str, filling: Filling<'_>) -> Result<String, String> {
+    let filled = fill(path, filling).map_err(|unfilled| unfilled.message)?;
+    Ok(filled.trim_end_matches('/').to_owned())
 }
 
 fn fill(path: &str, filling: Filling<'_>) -> Result<String, Unfilled> {

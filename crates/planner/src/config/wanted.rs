@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::expand::{Environment, expand};
 use super::tags::{Conditions, TagSet};
 use crate::RegistryName;
-use crate::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Referrers, Registry};
+use crate::spec::{Check, Discovery, Endpoint, ForeignLayers, Mirror, OnChange, Referrers, Registry};
 
 #[derive(Serialize)]
 struct Wanted<'a> {
@@ -32,6 +32,15 @@ struct WantedMirror<'a> {
     referrers: &'a Referrers,
     foreign_layers: ForeignLayers,
     platforms: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    discoveries: Vec<WantedDiscovery<'a>>,
+}
+
+#[derive(Serialize)]
+struct WantedDiscovery<'a> {
+    registry: &'a RegistryName,
+    globs: &'a [String],
+    targets: Vec<(&'a RegistryName, &'a str, Option<&'a str>)>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +102,19 @@ fn wanted_mirror(mirror: &Mirror) -> WantedMirror<'_> {
         referrers: &mirror.referrers,
         foreign_layers: mirror.foreign_layers,
         platforms: mirror.platforms.iter().map(ToString::to_string).collect(),
+        discoveries: mirror.discoveries.iter().map(wanted_discovery).collect(),
+    }
+}
+
+fn wanted_discovery(discovery: &Discovery) -> WantedDiscovery<'_> {
+    WantedDiscovery {
+        registry: &discovery.registry,
+        globs: &discovery.globs,
+        targets: discovery
+            .targets
+            .iter()
+            .map(|target| (&target.registry, target.path.as_str(), target.tag.as_deref()))
+            .collect(),
     }
 }
 

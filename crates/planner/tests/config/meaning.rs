@@ -335,7 +335,7 @@ fn the_digest_is_of_what_is_wanted() {
 
 #[test]
 fn the_digest_is_of_values_and_not_of_the_variables_that_bring_them() {
-    let text = "version: 1\nregistries: { site: { host: \"${HOST}\", create_repositories: { tags: { team: \"${TEAM:-base}\" } } } }\nmirrors: [{ from: docker.io/a/b, to: site/b }]\n";
+    let text = "version: 1\nregistries: { site: { host: \"${HOST}\", provider: ecr, create_repositories: { tags: { team: \"${TEAM:-base}\" } } } }\nmirrors: [{ from: docker.io/a/b, to: site/b }]\n";
     let digest = |text: &str, team: Option<&str>| {
         let environment = |name: &str| match name {
             "TEAM" => team.map(str::to_owned),

@@ -21,7 +21,6 @@ mirrors:
     index: sparse
   - from: hub/a/four
     referrers: { artifact_types: [application/spdx+json] }
-  - from: { registry: hub, repositories: ["team/*"] }
   - from: oci:/media/usb:app:v1
 "#;
 
@@ -77,18 +76,10 @@ fn promised_keys_are_known_and_told_apart_from_errors() {
        |
        = help: `referrers: all` takes every attachment
 
-    error: finding the repositories of a registry is not implemented yet
+    error: `oci:` in a configuration is not implemented yet
       --> transship.yaml:18:11
        |
-    18 |   - from: { registry: hub, repositories: ["team/*"] }
-       |           ^
-       |
-       = help: name them: from: [hub/team/app, hub/team/web]
-
-    error: `oci:` in a configuration is not implemented yet
-      --> transship.yaml:19:11
-       |
-    19 |   - from: oci:/media/usb:app:v1
+    18 |   - from: oci:/media/usb:app:v1
        |           ^^^^^^^^^^^^^^^^^^^^^
        |
        = help: declare it: registries: { usb: { layout: PATH } }, and start with `usb/`

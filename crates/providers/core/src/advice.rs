@@ -22,9 +22,9 @@ impl fmt::Display for Advice {
 }
 
 impl Advice {
-    /// Adds the advice to the error it is about, as its hint.
+    /// Adds the advice to the error it is about, as its hint: it knows more than the answer alone told.
     #[must_use]
     pub fn on(&self, error: Error) -> Error {
-        error.with_hint(self.to_string())
+        error.with_better_hint(self.to_string())
     }
 }

@@ -26,6 +26,7 @@ impl AdvisedRegistry {
     }
 }
 
+#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Registry for AdvisedRegistry {
     fn reader(&self, repository: &RepositoryName) -> Arc<dyn ReadRepository> {
@@ -42,6 +43,10 @@ impl Registry for AdvisedRegistry {
             name: repository.clone(),
             provider: Arc::clone(&self.provider),
         })
+    }
+
+    async fn catalog(&self) -> Result<Option<Vec<RepositoryName>>, Error> {
+        self.registry.catalog().await
     }
 
     fn traffic(&self) -> Traffic {

@@ -1,7 +1,9 @@
-//! What registries can do, by the software or service behind them.
+//! The registries whose behaviour is known beforehand.
+
+use std::fmt;
 
 use oci::Host;
-use planner::{Capabilities, Creation, MountRule};
+use planner::config::{infer_provider, is_ecr_public};
 
 /// The registries whose behaviour is known beforehand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,47 +39,35 @@ impl Class {
         Self::Other,
     ];
 
-    /// Recognises a service by the host it is reached at.
+    /// Returns the class of the registry at `host`. What `provider` says of a connection comes before what the host tells.
     #[must_use]
-    pub fn of(host: &Host) -> Self {
-        let name = host.name();
-        let ends = |suffix: &str| name.strip_suffix(suffix).is_some_and(|rest| rest.ends_with('.'));
-        match name {
-            "docker.io" => Self::DockerHub,
-            "ghcr.io" => Self::Github,
-            "public.ecr.aws" => Self::EcrPublic,
-            "gcr.io" => Self::Google,
-            _ if name.contains(".dkr.ecr") && (ends("amazonaws.com") || ends("amazonaws.com.cn")) => {
-                Self::Ecr
-            }
-            _ if ends("pkg.dev") || ends("gcr.io") => Self::Google,
-            _ if ends("azurecr.io") => Self::Azure,
-            _ => Self::Other,
+    pub fn of(host: &Host, provider: Option<&str>) -> Self {
+        match provider.unwrap_or_else(|| infer_provider(host)) {
+            "ecr" if is_ecr_public(host) => Self::EcrPublic,
+            "ecr" => Self::Ecr,
+            "gar" => Self::Google,
+            "acr" => Self::Azure,
+            _ => match host.name() {
+                "docker.io" => Self::DockerHub,
+                "ghcr.io" => Self::Github,
+                _ => Self::Other,
+            },
         }
     }
+}
 
-    /// Returns what a registry of this class can do.
-    #[must_use]
-    pub fn capabilities(self) -> Capabilities {
-        let (mount, creation, referrers_api) = match self {
-            // Blobs are shared by all repositories of a layout, its index lists what refers to a manifest.
-            Self::Layout => (MountRule::Any, Creation::OnPush, Some(true)),
-            // GitHub has no referrers API and answers 404 for it.
-            Self::Github => (MountRule::Any, Creation::OnPush, Some(false)),
-            // ECR mounts what a manifest of the other repository names. It refuses to list the referrers of some
-            // manifests; that says nothing about the others.
-            Self::Ecr => (MountRule::Committed, Creation::Call, Some(true)),
-            Self::EcrPublic => (MountRule::Never, Creation::Call, Some(false)),
-            Self::Google => (MountRule::Any, Creation::Call, Some(true)),
-            Self::Azure => (MountRule::Any, Creation::OnPush, Some(true)),
-            Self::DockerHub | Self::Other => (MountRule::Any, Creation::OnPush, None),
-        };
-        Capabilities {
-            mount,
-            creation,
-            referrers_api,
-            ..Capabilities::default()
-        }
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Layout => "OCI image layout",
+            Self::DockerHub => "Docker Hub",
+            Self::Github => "GitHub Container Registry",
+            Self::Ecr => "Amazon ECR",
+            Self::EcrPublic => "Amazon ECR Public",
+            Self::Google => "Google Artifact Registry",
+            Self::Azure => "Azure Container Registry",
+            Self::Other => "a registry that follows the specification",
+        })
     }
 }
 
@@ -85,41 +75,75 @@ impl Class {
 mod tests {
     use super::*;
 
-    fn class(host: &str) -> Class {
-        Class::of(&host.parse().unwrap())
+    /// Hosts of every kind, with the provider that the planner infers and the class that follows.
+    const HOSTS: [(&str, &str, Class); 26] = [
+        ("docker.io", "generic", Class::DockerHub),
+        ("ghcr.io", "generic", Class::Github),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", "ecr", Class::Ecr),
+        (
+            "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com",
+            "ecr",
+            Class::Ecr,
+        ),
+        (
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn",
+            "ecr",
+            Class::Ecr,
+        ),
+        (
+            "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu",
+            "ecr",
+            Class::Ecr,
+        ),
+        ("123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov", "ecr", Class::Ecr),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws", "ecr", Class::Ecr),
+        ("123456789012.dkr-ecr-fips.us-east-1.on.aws", "ecr", Class::Ecr),
+        (
+            "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
+            "ecr",
+            Class::Ecr,
+        ),
+        ("public.ecr.aws", "ecr", Class::EcrPublic),
+        ("ecr-public.aws.com", "ecr", Class::EcrPublic),
+        ("europe-west1-docker.pkg.dev", "gar", Class::Google),
+        ("us-docker.pkg.dev", "gar", Class::Google),
+        ("gcr.io", "gar", Class::Google),
+        ("eu.gcr.io", "gar", Class::Google),
+        ("contoso.azurecr.io", "acr", Class::Azure),
+        ("contoso.azurecr.cn", "acr", Class::Azure),
+        ("contoso.azurecr.us", "acr", Class::Azure),
+        ("contoso.westeurope.geo.azurecr.io", "acr", Class::Azure),
+        ("127.0.0.1:5000", "generic", Class::Other),
+        ("a.dkr.ecr.example.com", "generic", Class::Other),
+        ("evilazurecr.io", "generic", Class::Other),
+        ("x.pkg.dev", "generic", Class::Other),
+        ("notgcr.io", "generic", Class::Other),
+        ("x.docker.io", "generic", Class::Other),
+    ];
+
+    #[test]
+    fn class_and_provider_of_a_host_agree() {
+        for (host, provider, class) in HOSTS {
+            let host: Host = host.parse().unwrap();
+            assert_eq!(infer_provider(&host), provider, "{host}");
+            assert_eq!(Class::of(&host, None), class, "{host}");
+            // Saying what the host tells anyway changes nothing.
+            assert_eq!(Class::of(&host, Some(provider)), class, "{host}");
+        }
     }
 
     #[test]
-    fn services_are_recognised_by_their_hosts() {
-        assert_eq!(class("docker.io"), Class::DockerHub);
-        assert_eq!(class("ghcr.io"), Class::Github);
-        assert_eq!(class("123456789012.dkr.ecr.eu-west-1.amazonaws.com"), Class::Ecr);
-        assert_eq!(
-            class("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"),
-            Class::Ecr
-        );
-        assert_eq!(class("public.ecr.aws"), Class::EcrPublic);
-        assert_eq!(class("europe-west1-docker.pkg.dev"), Class::Google);
-        assert_eq!(class("eu.gcr.io"), Class::Google);
-        assert_eq!(class("contoso.azurecr.io"), Class::Azure);
-        assert_eq!(class("127.0.0.1:5000"), Class::Other);
-    }
-
-    #[test]
-    fn a_host_that_only_ends_like_a_service_is_another() {
-        assert_eq!(class("evilazurecr.io"), Class::Other);
-        assert_eq!(class("notgcr.io"), Class::Other);
-        assert_eq!(class("a.dkr.ecr.example.com"), Class::Other);
-    }
-
-    #[test]
-    fn a_layout_mounts_creates_and_lists_referrers() {
-        let expected = Capabilities {
-            mount: MountRule::Any,
-            creation: Creation::OnPush,
-            referrers_api: Some(true),
-            ..Capabilities::default()
-        };
-        assert_eq!(Class::Layout.capabilities(), expected);
+    fn a_named_provider_comes_before_the_host() {
+        for host in ["localhost:5000", "vpce-1.example.com", "contoso.azurecr.io"] {
+            let host: Host = host.parse().unwrap();
+            for (provider, class) in [
+                ("ecr", Class::Ecr),
+                ("gar", Class::Google),
+                ("acr", Class::Azure),
+                ("generic", Class::Other),
+            ] {
+                assert_eq!(Class::of(&host, Some(provider)), class, "{host} {provider}");
+            }
+        }
     }
 }

@@ -10,6 +10,8 @@ mod generic;
 mod profile;
 mod provider;
 mod setup;
+mod signed_in;
+mod table;
 
 pub use advice::Advice;
 pub use advised::AdvisedRegistry;
@@ -18,3 +20,4 @@ pub use generic::GenericProvider;
 pub use profile::Profile;
 pub use provider::{Ensured, Importing, Lister, Listing, Provider};
 pub use setup::{Environment, Secrets, Setup};
+pub use signed_in::SignedInProvider;

@@ -40,6 +40,11 @@ pub trait Lister: fmt::Display + fmt::Debug + Send + Sync {
         settings: Option<&Value>,
     ) -> Result<Option<Standing>, Error>;
 
+    /// Returns how many blobs [`Lister::blobs`] takes at once; one where the vendor has no such question.
+    fn blobs_at_once(&self) -> usize {
+        1
+    }
+
     /// Says which of `blobs` stand in a repository, in few requests; `None` where the vendor has no such question.
     ///
     /// # Errors

@@ -22,19 +22,24 @@ impl Chain {
 #[async_trait]
 impl CredentialSource for Chain {
     async fn sign_in(&self) -> Result<SignIn, Error> {
+        let mut nobody = SignIn::anonymous();
         for source in &self.0 {
             let sign_in = source.sign_in().await?;
             if sign_in.credential != Credential::Anonymous {
                 return Ok(sign_in);
             }
+            // Who found nobody may have said why.
+            if sign_in.origin != nobody.origin {
+                nobody.origin = format!("{}; {}", nobody.origin, sign_in.origin);
+            }
         }
-        Ok(SignIn::anonymous())
+        Ok(nobody)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Anonymous, Static};
+    use super::super::{Anonymous, Nobody, Static};
     use super::*;
     use crate::ErrorKind;
 
@@ -57,6 +62,13 @@ mod tests {
     async fn a_broken_source_ends_the_chain() {
         let chain = Chain::new(vec![source("first", Err("unset")), source("second", Ok("b"))]);
         assert_eq!(chain.sign_in().await.unwrap_err().kind(), ErrorKind::Auth);
+    }
+
+    #[tokio::test]
+    async fn who_finds_nobody_says_why() {
+        let told = Nobody::because("no AWS profile");
+        let chain = Chain::new(vec![Arc::new(Anonymous), Arc::new(told)]);
+        assert_eq!(chain.sign_in().await.unwrap().origin, "anonymous; no AWS profile");
     }
 
     #[tokio::test]

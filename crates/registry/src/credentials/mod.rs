@@ -6,6 +6,7 @@ mod docker_config;
 mod docker_files;
 mod fixed;
 mod helper;
+mod nobody;
 mod token_source;
 
 pub use anonymous::Anonymous;
@@ -13,4 +14,5 @@ pub use chain::Chain;
 pub use docker_files::DockerFiles;
 pub use fixed::{SecretSource, Static};
 pub use helper::Helper;
+pub use nobody::Nobody;
 pub use token_source::TokenSource;

@@ -1,6 +1,6 @@
 //! What a layout holds, with the memory that makes looking at it cheap.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -50,6 +50,17 @@ impl Contents {
             known: Mutex::default(),
             referrers: Mutex::default(),
         }
+    }
+
+    /// Returns the repositories that entries name, sorted. Entries that name none count for the one called `bare`.
+    pub(super) fn repositories(
+        &self,
+        bare: Option<&RepositoryName>,
+    ) -> Result<Vec<RepositoryName>, LayoutError> {
+        let view = self.view()?;
+        let names = view.repositories().filter_map(|name| name.or(bare));
+        let names: BTreeSet<&RepositoryName> = names.collect();
+        Ok(names.into_iter().cloned().collect())
     }
 
     /// Returns the tags of a repository; nothing where no entry names it.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
 use layout::Layout;
 use oci::RepositoryName;
 
 use super::contents::Contents;
-use super::repository::LayoutRepository;
-use crate::{ReadRepository, Registry, Traffic, WriteRepository};
+use super::failure::failure;
+use super::repository::{LayoutRepository, blocking};
+use crate::{Error, ReadRepository, Registry, Traffic, WriteRepository};
 
 /// An OCI image layout whose entries are tags of repositories.
 ///
@@ -51,6 +53,7 @@ impl LayoutRegistry {
     }
 }
 
+#[async_trait]
 impl Registry for LayoutRegistry {
     fn reader(&self, repository: &RepositoryName) -> Arc<dyn ReadRepository> {
         self.open(repository)
@@ -58,6 +61,15 @@ impl Registry for LayoutRegistry {
 
     fn writer(&self, repository: &RepositoryName) -> Arc<dyn WriteRepository> {
         self.open(repository)
+    }
+
+    async fn catalog(&self) -> Result<Option<Vec<RepositoryName>>, Error> {
+        let (contents, bare) = (Arc::clone(&self.contents), self.bare.clone());
+        let action = format!("list repositories of {}", contents.layout.path().display());
+        blocking(move || contents.repositories(bare.as_ref()))
+            .await
+            .map(Some)
+            .map_err(|error| failure(&action, error))
     }
 
     fn traffic(&self) -> Traffic {

@@ -129,7 +129,7 @@ impl WriteRepository for LayoutRepository {
     async fn start_upload(&self) -> Result<UploadSession, Error> {
         // Nothing is opened yet: an upload that never comes leaves no file behind.
         let location = Url::parse("layout:upload").expect("the address is well formed");
-        Ok(UploadSession { location })
+        Ok(UploadSession::new(location))
     }
 
     async fn upload_blob(

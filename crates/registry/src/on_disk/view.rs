@@ -84,6 +84,11 @@ impl View {
         view
     }
 
+    /// Returns what entries name as their repository, once each; nothing for those that name none.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = Option<&RepositoryName>> {
+        self.repositories.keys().map(Option::as_ref)
+    }
+
     pub(super) fn entries(&self, repository: Option<&RepositoryName>) -> Option<&Entries> {
         self.repositories.get(&repository.cloned())
     }

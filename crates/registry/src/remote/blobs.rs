@@ -6,7 +6,7 @@ use oci::Digest;
 use super::content_range::ContentRange;
 use super::repository::RemoteRepository;
 use crate::call::{Call, Reply};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Operation};
 
 /// Returns the size of a blob; nothing where there is none.
 ///
@@ -62,7 +62,11 @@ async fn probe(repository: &RemoteRepository, action: &str, digest: &Digest) -> 
 }
 
 pub(super) fn call(repository: &RemoteRepository, method: Method, digest: &Digest) -> Call {
-    repository.call(method, repository.path(format_args!("blobs/{digest}")))
+    let operation = match method {
+        Method::HEAD => Operation::HeadBlob,
+        _ => Operation::GetBlob,
+    };
+    repository.call(operation, method, repository.path(format_args!("blobs/{digest}")))
 }
 
 pub(super) fn content_length(reply: &Reply) -> Option<u64> {

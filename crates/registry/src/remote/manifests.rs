@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use oci::{Descriptor, Digest, MAX_MANIFEST, Manifest, ManifestReference, MediaKind, MediaType};
 
-use super::repository::{Answer, Document, Query, RemoteRepository, digest_header};
+use super::document::{Answer, Document};
+use super::repository::{RemoteRepository, digest_header};
 use crate::call::{CallBody, Redirects, Reply, Target};
-use crate::{Error, ErrorKind, ManifestPut};
+use crate::{Error, ErrorKind, ManifestPut, Operation};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
 const SUBJECT: &str = "oci-subject";
@@ -22,7 +23,11 @@ pub(super) async fn head(
     reference: &ManifestReference,
 ) -> Result<Option<Descriptor>, Error> {
     let action = repository.action(format_args!("look for manifest {reference}"));
-    let mut call = repository.call(Method::HEAD, target(repository, reference));
+    let mut call = repository.call(
+        Operation::HeadManifest,
+        Method::HEAD,
+        target(repository, reference),
+    );
     call.headers.insert(header::ACCEPT, accept());
     let reply = repository.send(&action, call).await?;
     match reply.status {
@@ -61,12 +66,8 @@ pub(super) async fn get(
     reference: &ManifestReference,
 ) -> Result<Option<Manifest>, Error> {
     let action = repository.action(format_args!("read manifest {reference}"));
-    let query = Query {
-        target: target(repository, reference),
-        accept: accept(),
-        limit: MAX_MANIFEST,
-    };
-    match repository.document(&action, query).await? {
+    let query = repository.query(Operation::GetManifest, target(repository, reference), accept());
+    match Document::get(&repository.client, &action, query, MAX_MANIFEST).await? {
         Answer::Document(document) => verified(&document, reference)
             .map(Some)
             .map_err(|error| error.during(&action)),
@@ -120,7 +121,7 @@ pub(super) async fn put(
     if let ManifestReference::Digest(digest) = reference {
         verify(digest, manifest.bytes(), "the manifest is put as").map_err(|error| error.during(&action))?;
     }
-    let mut call = repository.call(Method::PUT, target(repository, reference));
+    let mut call = repository.call(Operation::PutManifest, Method::PUT, target(repository, reference));
     call.headers
         .insert(header::CONTENT_TYPE, content_type(&action, manifest)?);
     call.body = CallBody::Bytes(manifest.bytes().clone());

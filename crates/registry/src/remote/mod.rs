@@ -1,14 +1,19 @@
 //! A repository of a registry, over HTTP.
 
 mod blobs;
+mod catalog;
+mod chunks;
 mod content_range;
+mod document;
 mod download;
 mod link;
 mod manifests;
 mod pages;
 mod referrers;
 mod repository;
+mod source;
 mod tags;
 mod uploads;
 
+pub(crate) use catalog::catalog;
 pub(crate) use repository::RemoteRepository;

@@ -1,15 +1,16 @@
 //! Lists that come in pages.
 
 use std::collections::HashSet;
+use std::mem;
 
-use http::HeaderValue;
+use http::StatusCode;
 use oci::Digest;
 use url::Url;
 
+use super::document::{Answer, Document, Query};
 use super::link;
-use super::repository::{Answer, Document, Query, RemoteRepository};
 use crate::call::{Reply, Target};
-use crate::{Error, ErrorKind};
+use crate::{Client, Error, ErrorKind};
 
 /// The bounds of a list.
 pub(super) struct Bounds {
@@ -21,14 +22,14 @@ pub(super) struct Bounds {
 
 /// Walks through a list's pages.
 pub(super) struct Pages<'a> {
-    repository: &'a RemoteRepository,
+    client: &'a Client,
     action: &'a str,
-    accept: HeaderValue,
+    query: Query,
     bounds: Bounds,
     read: usize,
     /// The addresses that were asked for, as digests: a registry may make them long.
     seen: HashSet<Digest>,
-    next: Option<Target>,
+    ended: bool,
 }
 
 /// What the next page is.
@@ -41,41 +42,35 @@ pub(super) enum Page {
 }
 
 impl<'a> Pages<'a> {
-    pub(super) fn new(
-        repository: &'a RemoteRepository,
-        action: &'a str,
-        first: Target,
-        accept: HeaderValue,
-        bounds: Bounds,
-    ) -> Self {
+    /// Starts at the page that `query` asks for; the ones after it are asked for in the same way.
+    pub(super) fn new(client: &'a Client, action: &'a str, query: Query, bounds: Bounds) -> Self {
         Self {
-            repository,
+            client,
             action,
-            accept,
+            query,
             bounds,
             read: 0,
             seen: HashSet::new(),
-            next: Some(first),
+            ended: false,
         }
     }
 
     /// Gets the next page. Only the first may be refused.
     pub(super) async fn next(&mut self) -> Result<Page, Error> {
-        let Some(target) = self.next.take() else {
+        if mem::replace(&mut self.ended, true) {
             return Ok(Page::End);
-        };
-        let query = Query {
-            target,
-            accept: self.accept.clone(),
-            limit: self.bounds.page,
-        };
-        let document = match self.repository.document(self.action, query).await? {
+        }
+        let answer = Document::get(self.client, self.action, self.query.clone(), self.bounds.page);
+        let document = match answer.await? {
             Answer::Document(document) => document,
             Answer::Refused(reply) if self.seen.is_empty() => return Ok(Page::Refused(reply)),
             Answer::Refused(reply) => return Err(Error::from_reply(self.action, reply).await),
         };
         self.seen.insert(known(&document.url));
-        self.next = self.after(&document)?;
+        if let Some(next) = self.after(&document)? {
+            self.query.target = next;
+            self.ended = false;
+        }
         Ok(Page::Document(document))
     }
 
@@ -84,7 +79,6 @@ impl<'a> Pages<'a> {
             return Ok(None);
         };
         let url = self
-            .repository
             .client
             .resolve(&document.url, &location)
             .map_err(|error| error.during(self.action))?;
@@ -102,6 +96,11 @@ impl<'a> Pages<'a> {
     fn endless(&self, what: &str) -> Error {
         Error::new(ErrorKind::Integrity, what).during(self.action)
     }
+}
+
+/// Returns true for statuses with which registries refuse a page size.
+pub(super) fn is_about_the_size(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 405 | 406 | 416 | 422 | 501)
 }
 
 fn known(url: &Url) -> Digest {

@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use oci::{Descriptor, Digest, MediaType};
 use serde::Deserialize;
 
+use super::document::Document;
 use super::pages::{Bounds, Page, Pages};
-use super::repository::{Document, RemoteRepository};
-use crate::{Error, ErrorKind, Referrers};
+use super::repository::RemoteRepository;
+use crate::{Error, ErrorKind, Operation, Referrers};
 
 /// The most referrers of one manifest that are followed.
 const MAX_REFERRERS: usize = 1_000;
@@ -30,7 +31,8 @@ pub(super) async fn list(repository: &RemoteRepository, subject: &Digest) -> Res
     let action = repository.action(format_args!("list referrers of {subject}"));
     let first = repository.path(format_args!("referrers/{subject}"));
     let accept = HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
-    let mut pages = Pages::new(repository, &action, first, accept, BOUNDS);
+    let query = repository.query(Operation::ListReferrers, first, accept);
+    let mut pages = Pages::new(&repository.client, &action, query, BOUNDS);
     let mut seen = HashSet::new();
     let mut found = Vec::new();
     loop {

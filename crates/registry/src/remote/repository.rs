@@ -3,23 +3,17 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method};
 use oci::{Descriptor, Digest, Manifest, ManifestReference, RepositoryName, Tag};
-use serde::de::{DeserializeOwned, Error as _};
-use serde_json::Value;
-use url::Url;
 
+use super::document::Query;
 use super::download::Download;
 use super::{blobs, manifests, referrers, tags, uploads};
-use crate::call::{Call, CallBody, Redirects, Repeat, Reply, Scope, Target};
+use crate::call::{Call, Reply, Scope, Target};
 use crate::{
-    ByteStream, Client, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository, Referrers,
+    ByteStream, Client, Error, ManifestPut, Mount, MountFrom, Operation, ReadRepository, Referrers,
     UploadSession, WriteRepository,
 };
-
-/// How often a small body that breaks off is asked for again.
-const BODY_TRIES: u32 = 3;
 
 /// The repository `name` of the registry that `client` talks to.
 #[derive(Clone)]
@@ -34,41 +28,6 @@ pub(crate) struct RemoteRepository {
 enum Power {
     Read,
     Write,
-}
-
-/// A reply whose body was read whole.
-pub(super) struct Document {
-    pub(super) headers: HeaderMap,
-    pub(super) url: Url,
-    pub(super) bytes: Bytes,
-}
-
-impl Document {
-    /// Reads the document as a JSON object.
-    pub(super) fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Error> {
-        let value = oci::read_json(&self.bytes).and_then(|value| match value {
-            Value::Object(_) => Ok(serde_json::from_value(value)?),
-            _ => Err(serde_json::Error::custom("not an object").into()),
-        });
-        value.map_err(|error| {
-            Error::new(ErrorKind::Integrity, format!("{what} is malformed")).caused_by(error)
-        })
-    }
-}
-
-/// What a document was asked for with: all that a second try needs.
-#[derive(Clone)]
-pub(super) struct Query {
-    pub(super) target: Target,
-    pub(super) accept: HeaderValue,
-    pub(super) limit: usize,
-}
-
-/// How a document was answered.
-pub(super) enum Answer {
-    Document(Document),
-    /// Another status than 200.
-    Refused(Reply),
 }
 
 impl RemoteRepository {
@@ -102,15 +61,11 @@ impl RemoteRepository {
     }
 
     /// Makes a call that may be repeated, has no body and follows redirects.
-    pub(super) fn call(&self, method: Method, target: Target) -> Call {
+    pub(super) fn call(&self, operation: Operation, method: Method, target: Target) -> Call {
         Call {
             method,
-            target,
-            headers: HeaderMap::new(),
-            body: CallBody::Empty,
-            scope: self.scope(),
-            repeat: Repeat::Safe,
-            redirects: Redirects::Follow,
+            operation: Some(operation),
+            ..Call::get(target, self.scope())
         }
     }
 
@@ -119,22 +74,13 @@ impl RemoteRepository {
         self.client.send(call).await.map_err(|error| error.during(action))
     }
 
-    /// Gets a small document whole. Where its body breaks off, it is asked for again.
-    pub(super) async fn document(&self, action: &str, query: Query) -> Result<Answer, Error> {
-        let mut tries = 1;
-        loop {
-            let mut call = self.call(Method::GET, query.target.clone());
-            call.headers.insert(header::ACCEPT, query.accept.clone());
-            let reply = self.send(action, call).await?;
-            if reply.status != StatusCode::OK {
-                return Ok(Answer::Refused(reply));
-            }
-            let (headers, url) = (reply.headers.clone(), reply.url.clone());
-            match reply.bytes(query.limit).await {
-                Ok(bytes) => return Ok(Answer::Document(Document { headers, url, bytes })),
-                Err(error) if error.kind() == ErrorKind::Network && tries < BODY_TRIES => tries += 1,
-                Err(error) => return Err(error.during(action)),
-            }
+    /// Asks for a small document.
+    pub(super) fn query(&self, operation: Operation, target: Target, accept: HeaderValue) -> Query {
+        Query {
+            target,
+            accept,
+            scope: self.scope(),
+            operation: Some(operation),
         }
     }
 }

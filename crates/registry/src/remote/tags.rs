@@ -7,13 +7,11 @@ use oci::Tag;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::pages::{Bounds, Page, Pages};
-use super::repository::{Document, RemoteRepository};
+use super::document::Document;
+use super::pages::{Bounds, Page, Pages, is_about_the_size};
+use super::repository::RemoteRepository;
 use crate::call::{Reply, Target};
-use crate::{Error, ErrorKind};
-
-/// How many tags are asked for at once. ECR refuses more.
-const PAGE_SIZE: usize = 1_000;
+use crate::{Error, ErrorKind, Operation};
 
 /// The most tags of one repository that are kept.
 const MAX_TAGS: usize = 1_000_000;
@@ -36,7 +34,8 @@ struct List {
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags>
 pub(super) async fn list(repository: &RemoteRepository) -> Result<Option<Vec<Tag>>, Error> {
     let action = repository.action("list tags");
-    let sized = repository.path(format_args!("tags/list?n={PAGE_SIZE}"));
+    let page = repository.client.wire().page.max(1);
+    let sized = repository.path(format_args!("tags/list?n={page}"));
     let reply = match collect(repository, &action, sized).await? {
         Outcome::Tags(tags) => return Ok(Some(tags)),
         Outcome::Refused(reply) if is_about_the_size(reply.status) => {
@@ -63,7 +62,8 @@ enum Outcome {
 
 async fn collect(repository: &RemoteRepository, action: &str, first: Target) -> Result<Outcome, Error> {
     let accept = HeaderValue::from_static("application/json");
-    let mut pages = Pages::new(repository, action, first, accept, BOUNDS);
+    let query = repository.query(Operation::ListTags, first, accept);
+    let mut pages = Pages::new(&repository.client, action, query, BOUNDS);
     let mut tags = BTreeSet::new();
     loop {
         match pages.next().await? {
@@ -76,11 +76,6 @@ async fn collect(repository: &RemoteRepository, action: &str, first: Target) -> 
             return Err(Error::new(ErrorKind::Policy, message).during(action));
         }
     }
-}
-
-/// Returns true for statuses with which registries refuse a page size.
-fn is_about_the_size(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 405 | 406 | 416 | 422 | 501)
 }
 
 fn parse(action: &str, document: &Document) -> Result<Vec<Tag>, Error> {

@@ -1,24 +1,34 @@
 //! Blobs on their way out.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use http::{HeaderValue, Method, StatusCode, header};
 use oci::{Algorithm, Descriptor, Digest};
 
-use super::blobs;
 use super::repository::{RemoteRepository, digest_header};
+use super::source::Source;
+use super::{blobs, chunks};
 use crate::call::{Call, CallBody, Redirects, Repeat, Reply, Scope, Target};
-use crate::{ByteStream, Client, Error, ErrorKind, Mount, MountFrom, UploadSession};
+use crate::{ByteStream, Error, ErrorKind, Mount, MountFrom, Operation, UploadSession};
+
+/// What to do where a whole blob is too large for whatever stands in front of a registry.
+const SEND_PARTS: &str = "something in front of the registry limits the size of a request; send blobs in parts: \
+                          `profile: { upload: chunked, chunk: 4MiB }`, a key of the registry beside its host";
+
+/// The media type of a blob's bytes.
+pub(super) const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Opens an upload session.
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put>
 pub(super) async fn start(repository: &RemoteRepository) -> Result<UploadSession, Error> {
     let action = repository.action("start an upload");
-    let call = write(repository, Method::POST, repository.path("blobs/uploads/"));
+    let call = write(
+        repository,
+        Some(Operation::StartUpload),
+        Method::POST,
+        repository.path("blobs/uploads/"),
+    );
     let reply = repository.send(&action, call).await?;
     match reply.status {
         StatusCode::ACCEPTED => session(repository, &action, reply).await,
@@ -37,9 +47,13 @@ async fn session(repository: &RemoteRepository, action: &str, reply: Reply) -> R
         .header(header::LOCATION)
         .ok_or_else(nowhere)
         .and_then(|location| repository.client.resolve(&reply.url, location));
+    let least_chunk = reply.header("oci-chunk-min-length");
+    let least_chunk = least_chunk.and_then(|length| length.trim().parse().ok());
     reply.drain().await;
-    let location = location.map_err(|error| error.during(action))?;
-    Ok(UploadSession { location })
+    Ok(UploadSession {
+        location: location.map_err(|error| error.during(action))?,
+        least_chunk: least_chunk.unwrap_or_default(),
+    })
 }
 
 /// Mounts a blob from another repository.
@@ -63,7 +77,7 @@ pub(super) async fn mount(
         .map(|host| format!("&origin={host}"))
         .unwrap_or_default();
     let target = repository.path(format_args!("blobs/uploads/?mount={digest}&from={from}{origin}"));
-    let mut call = write(repository, Method::POST, target);
+    let mut call = write(repository, Some(Operation::StartUpload), Method::POST, target);
     call.scope = Scope::mount(&repository.name, from);
     let reply = match repository.send(&action, call).await {
         // Some token services give nothing where one of two repositories is not to be had.
@@ -98,21 +112,22 @@ async fn mounted(repository: &RemoteRepository, digest: &Digest) -> Result<Mount
     })
 }
 
-/// Sends a whole blob into a session in one request, and commits it with that.
+/// Sends a blob into a session and commits it, in one request or in parts as the registry wants it.
 ///
 /// Where it is not clear whether the registry took it, the registry is asked for the blob: an answer may be lost, and
 /// another client may have been faster. If the blob is not there, the session is cancelled.
-///
-/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put>
 pub(super) async fn upload(
     repository: &RemoteRepository,
-    session: UploadSession,
+    mut session: UploadSession,
     blob: &Descriptor,
     body: ByteStream,
 ) -> Result<(), Error> {
     let action = repository.action(format_args!("upload blob {}", blob.digest));
-    let (body, source) = Source::watch(repository.client.clone(), blob.size, body);
-    let result = commit(repository, &action, &session, blob, body).await;
+    let (body, source) = Source::watch(blob.size, body);
+    let result = match repository.client.wire().upload.chunk(blob.size) {
+        Some(chunk) => chunks::send(repository, &action, &mut session, blob, body, chunk).await,
+        None => whole(repository, &action, &session, blob, body).await,
+    };
     let Err(error) = result else {
         return Ok(());
     };
@@ -123,34 +138,57 @@ pub(super) async fn upload(
     Err(error)
 }
 
-async fn commit(
+/// Sends a blob in the request that commits it.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put>
+async fn whole(
     repository: &RemoteRepository,
     action: &str,
     session: &UploadSession,
     blob: &Descriptor,
     body: ByteStream,
 ) -> Result<(), Error> {
+    let mut call = commit(repository, session, blob);
+    call.repeat = Repeat::Never;
+    let client = repository.client.clone();
+    let body = body.inspect(move |bytes| {
+        client.count_written(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64));
+    });
+    call.body = match blob.size {
+        0 => nothing(body.boxed()).await?,
+        length => CallBody::Stream {
+            length,
+            body: body.boxed(),
+        },
+    };
+    let reply = repository.send(action, call).await?;
+    let status = reply.status;
+    committed(action, blob, reply).await.map_err(|error| {
+        match (status, error.kind()) {
+            // The session was opened with a good credential, which ended on the way: a new session gets a new one.
+            (StatusCode::UNAUTHORIZED, _) | (_, ErrorKind::Auth) => error.of_kind(ErrorKind::Network),
+            (StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::Other) => error.with_better_hint(SEND_PARTS),
+            _ => error,
+        }
+    })
+}
+
+/// Makes the call that commits a blob.
+pub(super) fn commit(repository: &RemoteRepository, session: &UploadSession, blob: &Descriptor) -> Call {
     let mut url = session.location.clone();
     url.query_pairs_mut()
         .append_pair("digest", &blob.digest.to_string());
-    let mut call = write(repository, Method::PUT, Target::Url(url));
-    let octets = HeaderValue::from_static("application/octet-stream");
-    call.headers.insert(header::CONTENT_TYPE, octets);
-    call.repeat = Repeat::Never;
-    call.body = match blob.size {
-        0 => nothing(body).await?,
-        length => CallBody::Stream { length, body },
-    };
-    let reply = repository.send(action, call).await?;
-    match reply.status {
-        StatusCode::CREATED | StatusCode::NO_CONTENT => committed(action, blob, reply).await,
-        // The session was opened with a good credential, which ended on the way: a new session gets a new one.
-        StatusCode::UNAUTHORIZED => Err(Error::from_reply(action, reply).await.of_kind(ErrorKind::Network)),
-        _ => Err(Error::from_reply(action, reply).await),
-    }
+    let finish = Some(Operation::FinishUpload);
+    let mut call = write(repository, finish, Method::PUT, Target::Url(url));
+    call.headers.insert(header::CONTENT_TYPE, OCTETS);
+    call
 }
 
-async fn committed(action: &str, blob: &Descriptor, reply: Reply) -> Result<(), Error> {
+/// Reads the answer to a commit.
+pub(super) async fn committed(action: &str, blob: &Descriptor, reply: Reply) -> Result<(), Error> {
+    if !matches!(reply.status, StatusCode::CREATED | StatusCode::NO_CONTENT) {
+        return Err(Error::from_reply(action, reply).await);
+    }
     let said = digest_header(&reply.headers, "docker-content-digest");
     reply.drain().await;
     match said {
@@ -183,93 +221,23 @@ async fn is_there(repository: &RemoteRepository, blob: &Descriptor) -> bool {
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#cancel-a-blob-upload>
 async fn cancel(repository: &RemoteRepository, session: UploadSession) {
-    let mut call = write(repository, Method::DELETE, Target::Url(session.location));
+    let mut call = write(repository, None, Method::DELETE, Target::Url(session.location));
     call.repeat = Repeat::Never;
     if let Ok(reply) = repository.client.send(call).await {
         reply.drain().await;
     }
 }
 
-fn write(repository: &RemoteRepository, method: Method, target: Target) -> Call {
+pub(super) fn write(
+    repository: &RemoteRepository,
+    operation: Option<Operation>,
+    method: Method,
+    target: Target,
+) -> Call {
     Call {
-        scope: Scope::push(&repository.name),
+        method,
+        operation,
         redirects: Redirects::Refuse,
-        ..repository.call(method, target)
-    }
-}
-
-/// The body of an upload, as far as it is to blame for a failure.
-struct Source(Arc<AtomicBool>);
-
-impl Source {
-    /// Counts a body's bytes, and ends it in an error where it is not `size` bytes long.
-    ///
-    /// The last bytes go out when the body has ended well: a source that finds fault with the whole at its very end
-    /// still keeps it from being committed.
-    fn watch(client: Client, size: u64, body: ByteStream) -> (ByteStream, Self) {
-        let flag = Arc::new(AtomicBool::new(false));
-        let failed = Arc::clone(&flag);
-        let outgoing = Outgoing {
-            body: body.fuse().boxed(),
-            left: size,
-            size,
-        };
-        let body = stream::try_unfold(outgoing, move |mut outgoing| {
-            let (client, failed) = (client.clone(), Arc::clone(&failed));
-            async move {
-                let bytes = outgoing
-                    .next()
-                    .await
-                    .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-                Ok(bytes.map(|bytes| {
-                    client.count_written(bytes.len() as u64);
-                    (bytes, outgoing)
-                }))
-            }
-        });
-        (body.boxed(), Self(flag))
-    }
-
-    fn failed(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-struct Outgoing {
-    body: ByteStream,
-    left: u64,
-    size: u64,
-}
-
-impl Outgoing {
-    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let Some(bytes) = self.some().await? else {
-            return match self.left {
-                0 => Ok(None),
-                left => Err(self.wrong(&format!("only {}", self.size - left))),
-            };
-        };
-        self.left = self
-            .left
-            .checked_sub(bytes.len() as u64)
-            .ok_or_else(|| self.wrong("more"))?;
-        if self.left == 0 && self.some().await?.is_some() {
-            return Err(self.wrong("more"));
-        }
-        Ok(Some(bytes))
-    }
-
-    async fn some(&mut self) -> Result<Option<Bytes>, Error> {
-        loop {
-            match self.body.next().await.transpose()? {
-                Some(bytes) if bytes.is_empty() => {}
-                bytes => return Ok(bytes),
-            }
-        }
-    }
-
-    fn wrong(&self, length: &str) -> Error {
-        let message = format!("the body of an upload of {} bytes has {length}", self.size);
-        Error::new(ErrorKind::Integrity, message)
+        ..Call::get(target, Scope::push(&repository.name))
     }
 }

@@ -126,7 +126,7 @@ impl Scripted {
 impl Transport for Scripted {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let body = match request.body {
-            RequestBody::Empty => Bytes::new(),
+            RequestBody::Empty | RequestBody::Closing { .. } => Bytes::new(),
             RequestBody::Bytes(bytes) => bytes,
             RequestBody::Stream { mut body, .. } => {
                 let mut whole = Vec::new();

@@ -1,9 +1,15 @@
 //! Who signs in, and what a refusal leads to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio::time::advance;
 use transship_registry::credentials::Chain;
-use transship_registry::{Client, Credential, Error, ErrorKind, Registry};
+use transship_registry::{Client, Credential, CredentialSource, Error, ErrorKind, Registry, SignIn};
 
 use crate::scripted::{Scripted, Source, anonymous, answer, challenge, client, password, settings, token};
 
@@ -162,7 +168,7 @@ async fn a_wrong_password_is_not_shown_by_everyone_at_once() {
             let reader = client.reader(&name.parse().unwrap());
             async move { reader.tags().await }
         });
-        let looks = futures_util::future::join_all(looks).await;
+        let looks = join_all(looks).await;
         assert!(looks.iter().all(Result::is_err));
         assert!(shown(&registry) <= 3, "{}", shown(&registry));
     }
@@ -182,7 +188,7 @@ async fn a_password_that_ends_with_a_403_is_replaced_after_a_while() {
     client.ping().await.unwrap();
     assert_eq!(look(&client).await.unwrap_err().kind(), ErrorKind::Permission);
     assert_eq!(source.asked(), 1, "a password that was good just now still is");
-    tokio::time::advance(std::time::Duration::from_secs(12 * 60 * 60)).await;
+    advance(Duration::from_secs(12 * 60 * 60)).await;
     look(&client).await.unwrap();
     assert_eq!(source.asked(), 2);
 }
@@ -197,9 +203,155 @@ async fn a_403_that_no_other_password_helps_stays_the_answer() {
     let source = Source::new([password("good")]);
     let client = client(&registry, &source);
     client.ping().await.unwrap();
-    tokio::time::advance(std::time::Duration::from_secs(12 * 60 * 60)).await;
+    advance(Duration::from_secs(12 * 60 * 60)).await;
     for _ in 0..3 {
         assert_eq!(look(&client).await.unwrap_err().kind(), ErrorKind::Permission);
     }
     assert_eq!(source.asked(), 2, "its source is not asked for every refusal");
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Gives out `p0`, `p1`, ... for an hour each, and nothing more than `count` of them.
+#[derive(Debug)]
+struct Leased {
+    count: usize,
+    asked: AtomicUsize,
+    bearer: bool,
+}
+
+impl Leased {
+    fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self {
+            count,
+            asked: AtomicUsize::new(0),
+            bearer: false,
+        })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl CredentialSource for Leased {
+    async fn sign_in(&self) -> Result<SignIn, Error> {
+        tokio::task::yield_now().await;
+        let turn = self.asked.fetch_add(1, Ordering::Relaxed);
+        if turn >= self.count {
+            return Err(Error::new(ErrorKind::Network, "the cloud does not answer"));
+        }
+        Ok(SignIn {
+            credential: match self.bearer {
+                true => Credential::Bearer(format!("p{turn}").into()),
+                false => password(&format!("p{turn}")),
+            },
+            origin: "the cloud".to_owned(),
+            expires: Some(Timestamp::now() + HOUR),
+        })
+    }
+}
+
+/// A registry that takes any password, or any token.
+fn taker() -> Arc<Scripted> {
+    Scripted::new(|request| match request.authorization() {
+        Some(_) => answer(200).body(r#"{"tags":[]}"#),
+        None => answer(401)
+            .header("www-authenticate", BASIC)
+            .header("www-authenticate", &format!("Bearer realm=\"{REALM}\"")),
+    })
+}
+
+fn last_shown(registry: &Scripted) -> String {
+    let seen = registry.seen();
+    seen.last().unwrap().authorization().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_replaced_once_shortly_before_it_ends() {
+    let registry = Scripted::new(|request| match request.authorization() {
+        Some(_) => answer(200).body(r#"{"tags":[]}"#),
+        None => answer(401).header("www-authenticate", BASIC),
+    });
+    let source = Leased::new(3);
+    let client = Client::new(settings(), registry.clone(), source.clone());
+    look(&client).await.unwrap();
+    advance(Duration::from_secs(54 * 60)).await;
+    look(&client).await.unwrap();
+    assert_eq!(
+        (source.asked(), last_shown(&registry)),
+        (1, "Basic dXNlcjpwMA==".to_owned())
+    );
+    advance(Duration::from_secs(2 * 60)).await;
+    let looks = join_all((0..64).map(|_| look(&client))).await;
+    assert!(looks.iter().all(Result::is_ok), "{looks:?}");
+    assert_eq!(
+        (source.asked(), last_shown(&registry)),
+        (2, "Basic dXNlcjpwMQ==".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_the_clouds_is_replaced_before_it_ends() {
+    let registry = taker();
+    let source = Arc::new(Leased {
+        count: 9,
+        asked: AtomicUsize::new(0),
+        bearer: true,
+    });
+    let client = Client::new(settings(), registry.clone(), source.clone());
+    for (hours, expected) in [
+        (0, "Bearer p0"),
+        (0, "Bearer p0"),
+        (1, "Bearer p1"),
+        (1, "Bearer p2"),
+    ] {
+        advance(HOUR * hours).await;
+        look(&client).await.unwrap();
+        assert_eq!(last_shown(&registry), expected);
+    }
+    assert!(registry.to("/token").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_fails_does_not_break_a_password_that_is_still_good() {
+    let registry = Scripted::new(|request| match request.authorization() {
+        Some(_) => answer(200).body(r#"{"tags":[]}"#),
+        None => answer(401).header("www-authenticate", BASIC),
+    });
+    let source = Leased::new(1);
+    let client = Client::new(settings(), registry, source.clone());
+    look(&client).await.unwrap();
+    advance(Duration::from_secs(56 * 60)).await;
+    for _ in 0..10 {
+        look(&client).await.unwrap();
+    }
+    assert_eq!(source.asked(), 2, "it is left alone for a while");
+    advance(Duration::from_secs(60)).await;
+    look(&client).await.unwrap();
+    assert_eq!(source.asked(), 3);
+    advance(Duration::from_secs(3 * 60)).await;
+    let error = look(&client).await.unwrap_err();
+    assert!(error.to_string().contains("the cloud does not answer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_password_that_ended_by_the_registrys_word_is_replaced_at_once() {
+    let expired = r#"{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate and try again."}]}"#;
+    let registry = Scripted::new(move |request| match request.authorization() {
+        Some("Basic dXNlcjpuZXc=") => answer(200).body(r#"{"tags":[]}"#),
+        Some(_) => answer(403).body(expired),
+        None => answer(401).header("www-authenticate", BASIC),
+    });
+    let source = Source::new([password("old"), password("new")]);
+    look(&client(&registry, &source)).await.unwrap();
+    assert_eq!(source.asked(), 2);
+    let stale = Source::new([password("old")]);
+    let error = look(&client(&registry, &stale)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    assert!(
+        error.to_string().contains("has expired"),
+        "what was looked into is told: {error}"
+    );
 }

@@ -1,13 +1,21 @@
 //! Tokens: asked for once, used while they last, replaced when refused.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
-use transship_registry::{Client, Credential, Error, ErrorKind, Registry};
+use tokio::time::Instant;
+use transship_registry::{
+    Client, Credential, Error, ErrorKind, Operation, Registry, Request, Response, Transport, TransportError,
+};
+use url::Url;
 
-use crate::scripted::{Answer, Scripted, Seen, Source, answer, challenge, client, password, token};
+use crate::scripted::{Answer, Scripted, Seen, Source, answer, challenge, client, password, settings, token};
 
 const REALM: &str = "https://r.example/token";
 
@@ -205,4 +213,174 @@ async fn a_token_service_that_recovers_is_forgiven() {
     });
     look(&client(&registry, &user()), "a").await.unwrap();
     assert_eq!(registry.to("/token").len(), 3);
+}
+
+const SHORT: Duration = Duration::from_secs(2);
+
+/// A registry that takes its time, by a clock that is paused, and counts how many ask it for one thing at once.
+#[derive(Debug)]
+struct Slow {
+    registry: Arc<Scripted>,
+    /// How many requests to each address are on their way, and how many were at most.
+    running: Mutex<BTreeMap<Url, (usize, usize)>>,
+}
+
+#[async_trait]
+impl Transport for Slow {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let url = request.url.clone();
+        let delay = Duration::from_millis(50 + url.as_str().len() as u64 % 7 * 10);
+        {
+            let mut running = self.running.lock().unwrap();
+            let (now, peak) = running.entry(url.clone()).or_default();
+            *now += 1;
+            *peak = (*peak).max(*now);
+        }
+        let response = self.registry.send(request).await;
+        tokio::time::sleep(if url.path() == "/token" { delay * 3 } else { delay }).await;
+        self.running.lock().unwrap().get_mut(&url).unwrap().0 -= 1;
+        response
+    }
+}
+
+impl Slow {
+    /// Returns how many asked at once for a token with one scope, at most.
+    fn refreshes_at_once(&self) -> usize {
+        let running = self.running.lock().unwrap();
+        let tokens = running.iter().filter(|(url, _)| url.path() == "/token");
+        tokens.map(|(_, (_, peak))| *peak).max().unwrap()
+    }
+}
+
+/// A registry whose tokens end two seconds after they were granted.
+fn short_lived() -> Arc<Slow> {
+    let granted: Mutex<BTreeMap<String, Instant>> = Mutex::default();
+    let registry = Scripted::new(move |request| {
+        let mut granted = granted.lock().unwrap();
+        if request.url.path() == "/token" {
+            let name = format!("t{}", granted.len());
+            granted.insert(name.clone(), request.at + SHORT);
+            return token(&name, 2);
+        }
+        let shown = request
+            .authorization()
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let good = shown
+            .and_then(|token| granted.get(token))
+            .is_some_and(|end| request.at < *end);
+        match request.method.as_str() {
+            _ if !good => challenge(REALM),
+            "PUT" => answer(201),
+            _ => answer(200).body(r#"{"tags":[]}"#),
+        }
+    });
+    Arc::new(Slow {
+        registry,
+        running: Mutex::default(),
+    })
+}
+
+/// Returns how many requests to the registry showed nothing.
+fn bare(registry: &Scripted) -> usize {
+    let seen = registry.to("/v2/");
+    seen.iter()
+        .filter(|request| request.authorization().is_none())
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixty_four_tasks_live_on_tokens_of_two_seconds_with_one_refresh_on_its_way() {
+    let (slow, source) = (short_lived(), user());
+    let client = Client::new(settings(), slow.clone(), source.clone());
+    let start = Instant::now();
+    let tasks = (0..64).map(|task| {
+        let client = &client;
+        async move {
+            let repository = format!("team/app{}", task % 4);
+            let mut looks = 0;
+            while start.elapsed() < Duration::from_secs(60) {
+                look(client, &repository).await?;
+                looks += 1;
+            }
+            Ok::<_, Error>(looks)
+        }
+    });
+    let looks: Vec<u32> = join_all(tasks)
+        .await
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(looks.iter().all(|looks| *looks > 100), "{looks:?}");
+    assert_eq!(slow.refreshes_at_once(), 1, "per scope");
+    assert_eq!(source.asked(), 1);
+    let refreshes = slow.registry.to("/token").len();
+    // Each scope is asked for anew after 1.6 of its 2 seconds.
+    assert!((4 * 27..=4 * 39).contains(&refreshes), "{refreshes}");
+    assert!(
+        bare(&slow.registry) <= 64,
+        "each task asks once without a token at most"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_while_its_request_waits_for_its_turn_is_replaced_first() {
+    let slow = short_lived();
+    let mut settings = settings();
+    settings.wire.rates = BTreeMap::from([(Operation::PutManifest, 2)]);
+    let client = Client::new(settings, slow.clone(), user());
+    let manifest =
+        r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    let manifest = oci::Manifest::parse(manifest.into(), None).unwrap();
+    let repository = client.writer(&"a".parse().unwrap());
+    let start = Instant::now();
+    let puts = (0..64).map(|number| {
+        let reference = format!("v{number}").parse::<oci::Tag>().unwrap().into();
+        let (repository, manifest) = (&repository, &manifest);
+        async move { repository.put_manifest(&reference, manifest).await }
+    });
+    for put in join_all(puts).await {
+        put.unwrap();
+    }
+    // The first put learns how to sign in, and goes again.
+    assert_eq!(start.elapsed().as_secs(), 64 / 2);
+    assert_eq!(slow.registry.to("/v2/").len(), 65);
+    assert_eq!(slow.refreshes_at_once(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_only_itself_says_how_long_it_lives_is_kept_as_long() {
+    // The answer of ACR's `/oauth2/token`.
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"iat":1563788574,"nbf":1563788574,"exp":1563793074}"#);
+    let body = format!(r#"{{"access_token":"e30.{claims}.c2ln"}}"#);
+    let registry = Scripted::new(
+        move |request| match (request.url.path(), request.authorization()) {
+            ("/token", _) => answer(200).body(body.clone()),
+            (_, Some(_)) => answer(200).body(r#"{"tags":[]}"#),
+            _ => challenge(REALM),
+        },
+    );
+    let source = Source::new([Credential::IdentityToken("refresh".into())]);
+    let client = client(&registry, &source);
+    for (advance, asked) in [(0, 1), (3_500, 1), (200, 2)] {
+        tokio::time::advance(Duration::from_secs(advance)).await;
+        look(&client, "a").await.unwrap();
+        assert_eq!(registry.to("/token").len(), asked);
+    }
+    assert!(registry.to("/token").iter().all(|asked| asked.method == "POST"));
+}
+
+#[tokio::test]
+async fn the_scopes_of_a_mount_are_one_parameter_of_the_form() {
+    let registry = registry(0, 300);
+    let source = Source::new([Credential::IdentityToken("refresh".into())]);
+    let client = client(&registry, &source);
+    let repository = client.writer(&"b".parse().unwrap());
+    let from = transship_registry::MountFrom::from("a".parse::<oci::RepositoryName>().unwrap());
+    let digest = oci::Digest::sha256(b"x");
+    repository.mount_blob(&digest, &from).await.unwrap();
+    assert_eq!(
+        registry.to("/token")[0].body,
+        "grant_type=refresh_token&client_id=transship&service=r.example\
+         &scope=repository%3Aa%3Apull+repository%3Ab%3Apull%2Cpush&refresh_token=refresh"
+    );
 }

@@ -4,7 +4,7 @@ use oci::Descriptor;
 use registry::{Error, ErrorKind};
 
 use crate::scripted::{Raw, Received, Scripted};
-use crate::support::{anonymous, blob, collect, content, name};
+use crate::support::{anonymous, basic, blob, collect, connect, content, name};
 
 const SIZE: usize = 100_000;
 
@@ -260,4 +260,33 @@ async fn where_head_fails_one_byte_tells_the_size() {
 async fn a_blob_that_must_not_be_seen_is_an_error() {
     let server = Scripted::new(|_, _| Raw::new(403)).await;
     assert_eq!(head(&server).await.unwrap_err().kind(), ErrorKind::Permission);
+}
+
+#[tokio::test]
+async fn a_read_from_storage_elsewhere_goes_on_at_a_new_address_and_never_shows_the_credential() {
+    let storage = Scripted::new(|request, _| part(request, 60_000)).await;
+    let storage_host = storage.host();
+    let server = Scripted::new(move |request, before| match request.header("authorization") {
+        // A signature is good for one read.
+        Some(_) => Raw::new(307).header("Location", format!("http://{storage_host}/x?sig={before}")),
+        None => Raw::new(401).header("WWW-Authenticate", "Basic realm=r"),
+    })
+    .await;
+    let repository = connect(&server.host(), basic()).reader(&name("a"));
+    let stream = repository.read_blob(&blob(&content(SIZE))).await.unwrap();
+    assert!(collect(stream).await.unwrap() == content(SIZE));
+    let ranges: Vec<_> = server
+        .received()
+        .iter()
+        .map(|request| request.header("range").map(str::to_owned))
+        .collect();
+    assert_eq!(ranges, [None, None, Some("bytes=60000-".to_owned())]);
+    assert_eq!(storage.lines(), ["GET /x?sig=1", "GET /x?sig=2"]);
+    assert_eq!(starts(&storage), [0, 60_000]);
+    let leaked = storage.received();
+    assert!(
+        leaked
+            .iter()
+            .all(|request| request.header("authorization").is_none())
+    );
 }

@@ -9,7 +9,9 @@ use registry::{Credential, ErrorKind, LayoutRegistry, Mount, Referrers, Registry
 use testkit::process::{Access, DockerRegistry, PASSWORD, USERNAME};
 use testkit::software::{Need, need};
 
-use crate::support::{anonymous, artifact, basic, blob, body, collect, connect, content, image, index, name};
+use crate::support::{
+    anonymous, artifact, basic, blob, body, collect, connect, content, image, in_parts, index, name,
+};
 
 async fn over_http(options: Options, credential: Credential) {
     let server = loopback::Registry::in_memory()
@@ -55,6 +57,16 @@ async fn a_remote_repository_behind_tokens_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn a_remote_repository_that_gets_blobs_in_parts_keeps_the_contract() {
+    let server = loopback::Registry::in_memory()
+        .serve(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    contract(in_parts(&server.host(), 65_536)).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_layout_keeps_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout::Layout::open_or_create(directory.path()).unwrap();
@@ -89,6 +101,15 @@ async fn debian(access: Access, credential: Credential) {
 #[tokio::test]
 async fn debians_registry_keeps_the_essentials() {
     debian(Access::Open, Credential::Anonymous).await;
+}
+
+#[tokio::test]
+async fn debians_registry_that_gets_blobs_in_parts_keeps_the_essentials() {
+    if need("docker-registry") == Need::Skip {
+        return;
+    }
+    let server = DockerRegistry::start().await;
+    essentials(&*in_parts(server.host(), 65_536)).await;
 }
 
 #[tokio::test]
@@ -132,6 +153,9 @@ async fn essentials(registry: &dyn Registry) {
     what_is_not_the_blob_is_refused(&*repository).await;
     blobs_are_mounted_or_uploaded(registry).await;
     manifests_come_back_as_they_went(&*repository).await;
+    let catalog = registry.catalog().await.unwrap().expect("it can be listed");
+    assert!(catalog.contains(&name("base/app")), "{catalog:?}");
+    assert!(catalog.is_sorted());
     let traffic = registry.traffic();
     assert!(traffic.written > 700_000, "{traffic:?}");
     assert!(traffic.read > 700_000, "{traffic:?}");

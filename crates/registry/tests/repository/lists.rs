@@ -1,11 +1,11 @@
 //! Lists in pages, from registries with odd habits.
 
 use oci::{Digest, MediaType};
-use registry::{ErrorKind, Referrers};
+use registry::{Credential, ErrorKind, Referrers};
 use serde_json::{Value, json};
 
 use crate::scripted::{Raw, Scripted};
-use crate::support::{anonymous, name};
+use crate::support::{anonymous, basic, connect, connect_with, name, settings};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -248,4 +248,77 @@ async fn a_malformed_list_of_referrers_is_an_error() {
         referrers_of(&server).await.unwrap_err().kind(),
         ErrorKind::Integrity
     );
+}
+
+#[tokio::test]
+async fn the_page_is_as_large_as_the_registry_wants_it() {
+    let server = Scripted::new(|_, _| tags(&["v1"])).await;
+    let mut settings = settings(&server.host());
+    settings.wire.page = 100;
+    let registry = connect_with(settings, Credential::Anonymous);
+    registry.reader(&name("a")).tags().await.unwrap();
+    assert_eq!(server.lines(), ["GET /v2/a/tags/list?n=100"]);
+}
+
+async fn catalog_of(server: &Scripted) -> Result<Option<Vec<String>>, registry::Error> {
+    let names = anonymous(&server.host()).catalog().await?;
+    Ok(names.map(|names| names.iter().map(ToString::to_string).collect()))
+}
+
+#[tokio::test]
+async fn a_catalog_is_followed_sorted_and_cleaned() {
+    let server = Scripted::new(|request, _| match request.target.as_str() {
+        "/v2/_catalog?n=1000" => Raw::new(200)
+            .json(&json!({ "repositories": ["b/c", "-no", 7] }))
+            .header("Link", r#"</v2/_catalog?last=b%2Fc>; rel="next""#),
+        "/v2/_catalog?last=b%2Fc" => Raw::new(200).json(&json!({ "repositories": ["b/c", "a"] })),
+        _ => Raw::new(500),
+    })
+    .await;
+    assert_eq!(catalog_of(&server).await.unwrap().unwrap(), ["a", "b/c"]);
+    let empty = Scripted::new(|_, _| Raw::new(200).json(&json!({ "repositories": null }))).await;
+    assert_eq!(catalog_of(&empty).await.unwrap(), Some(vec![]));
+}
+
+#[tokio::test]
+async fn a_catalog_that_is_not_offered_is_none_and_one_that_fails_an_error() {
+    for status in [404, 405, 501] {
+        let server = Scripted::new(move |_, _| Raw::new(status)).await;
+        assert_eq!(catalog_of(&server).await.unwrap(), None, "{status}");
+    }
+    let table = [(403, ErrorKind::Permission), (500, ErrorKind::Network)];
+    for (status, kind) in table {
+        let server = Scripted::new(move |_, _| Raw::new(status)).await;
+        assert_eq!(catalog_of(&server).await.unwrap_err().kind(), kind, "{status}");
+    }
+    for document in [json!({}), json!({ "repositories": "a" }), json!({ "errors": [] })] {
+        let server = Scripted::new(move |_, _| Raw::new(200).json(&document)).await;
+        assert_eq!(
+            catalog_of(&server).await.unwrap_err().kind(),
+            ErrorKind::Integrity
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_catalog_whose_scope_no_token_has_is_none() {
+    let server = Scripted::new(|request, _| {
+        if request.target.starts_with("/token") {
+            return Raw::new(200).json(&json!({ "token": "without" }));
+        }
+        let host = request.header("host").unwrap();
+        let error = match request.header("authorization") {
+            Some(_) => ",error=\"insufficient_scope\"",
+            None => "",
+        };
+        let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"s\"{error}");
+        Raw::new(401).header("WWW-Authenticate", challenge)
+    })
+    .await;
+    let registry = connect(&server.host(), basic());
+    assert_eq!(registry.catalog().await.unwrap(), None);
+    let asked = server.received();
+    let token = asked.iter().find(|request| request.target.starts_with("/token"));
+    let token = &token.unwrap().target;
+    assert!(token.ends_with("&scope=registry%3Acatalog%3A*"), "{token}");
 }

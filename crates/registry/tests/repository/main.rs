@@ -5,6 +5,8 @@ extern crate transship_registry as registry;
 #[cfg(test)]
 mod blobs;
 #[cfg(test)]
+mod chunks;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod lists;

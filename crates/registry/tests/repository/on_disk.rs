@@ -51,6 +51,24 @@ fn app() -> Manifest {
 }
 
 #[tokio::test]
+async fn the_repositories_are_those_that_entries_name() {
+    let mirror = Mirror::new();
+    let image = mirror.write(&image(&blob(b"{}"), &[]));
+    let tag: Tag = "v1".parse().unwrap();
+    for repository in [Some("b/c"), Some("a"), None] {
+        let repository = repository.map(name);
+        mirror.layout.tag(repository.as_ref(), &tag, &image).unwrap();
+    }
+    let catalog = async |bare| mirror.registry(bare).catalog().await.unwrap().unwrap();
+    assert_eq!(catalog(None).await, [name("a"), name("b/c")]);
+    assert_eq!(
+        catalog(Some("bare")).await,
+        [name("a"), name("b/c"), name("bare")]
+    );
+    assert_eq!(catalog(Some("a")).await, [name("a"), name("b/c")]);
+}
+
+#[tokio::test]
 async fn bare_tags_stand_in_the_repository_that_is_named_for_them() {
     let mirror = Mirror::new();
     let descriptor = mirror.write(&app());

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use oci::{Descriptor, Digest, Manifest, MediaType, RepositoryName};
 use registry::{
     ByteStream, Client, ClientSettings, Credential, CredentialSource, Error, HttpTransport, Registry, Secret,
-    SignIn, TlsSettings,
+    SignIn, TlsSettings, Upload,
 };
 use serde_json::json;
 
@@ -28,11 +28,29 @@ impl CredentialSource for Known {
 
 /// Connects to a registry that speaks plain HTTP; nothing is sent twice.
 pub(crate) fn connect(host: &str, credential: Credential) -> Arc<dyn Registry> {
-    let settings = ClientSettings {
+    connect_with(settings(host), credential)
+}
+
+/// Those of a registry that speaks plain HTTP; nothing is sent twice.
+pub(crate) fn settings(host: &str) -> ClientSettings {
+    ClientSettings {
         plain_http: true,
         retries: 0,
         ..ClientSettings::new(host.parse().unwrap())
+    }
+}
+
+/// Connects to a registry that gets blobs in parts of `chunk` bytes, and each part a second time where need be.
+pub(crate) fn in_parts(host: &str, chunk: u64) -> Arc<dyn Registry> {
+    let mut settings = ClientSettings {
+        retries: 1,
+        ..settings(host)
     };
+    settings.wire.upload = Upload::Chunked { above: chunk, chunk };
+    connect_with(settings, Credential::Anonymous)
+}
+
+pub(crate) fn connect_with(settings: ClientSettings, credential: Credential) -> Arc<dyn Registry> {
     let transport = HttpTransport::new(&TlsSettings::default(), &settings.user_agent).unwrap();
     Arc::new(Client::new(
         settings,

@@ -131,6 +131,35 @@ async fn a_credential_that_ends_on_the_way_is_worth_another_try() {
 }
 
 #[tokio::test]
+async fn a_password_that_ends_on_the_way_is_worth_another_try() {
+    let expired = || {
+        let message = "Your authorization token has expired. Reauthenticate and try again.";
+        Raw::new(403).json(&json!({ "errors": [{ "code": "DENIED", "message": message }] }))
+    };
+    let error = upload(&server(expired, 404).await).await.unwrap_err();
+    assert!(error.is_temporary(), "{error}");
+}
+
+#[tokio::test]
+async fn a_blob_that_is_too_large_for_one_request_is_told_with_what_to_set() {
+    let server = server(|| Raw::new(413).body(b"<html>413</html>"), 404).await;
+    let error = upload(&server).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status().unwrap().as_u16()),
+        (ErrorKind::Other, 413)
+    );
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains("`profile: { upload: chunked, chunk: 4MiB }`"),
+        "{hint}"
+    );
+    assert_eq!(
+        methods(&server).iter().filter(|method| *method == "PUT").count(),
+        1
+    );
+}
+
+#[tokio::test]
 async fn a_full_registry_is_not_asked_again() {
     let server = server(
         || {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use oci::{Manifest, ManifestReference};
+use oci::{Manifest, ManifestReference, RepositoryName};
 use planner::survey::Known;
 use planner::{
-    Answer, Capabilities, Place, Plan, Problem, ProblemKind, Question, RegistryName, Side, Spec, Survey,
+    Answer, Capabilities, Inventory, Listed, Place, Plan, Problem, ProblemKind, Question, RegistryName, Side,
+    Spec, Standing, Subject, Survey,
 };
 
-use super::{ModelRegistry, ModelRepository, State, World};
+use super::{Inventories, ModelRegistry, ModelRepository, State, World};
 
 /// More rounds than any survey of a small world needs: each goes one step down the content graph.
 const ROUNDS: usize = 64;
@@ -52,8 +53,12 @@ impl World {
                     Known::Unasked,
                     "asked twice: {question:?}"
                 );
-                let listing = Question::Tags(question.place().clone());
-                let absent = matches!(survey.answer(&listing), Known::Yes(Answer::Tags(None)));
+                let place = question.place();
+                let listings = [Question::Tags(place.clone()), Question::Inventory(place.clone())];
+                let absent = listings.iter().any(|listing| {
+                    let answer = survey.answer(listing);
+                    matches!(answer, Known::Yes(Answer::Tags(None) | Answer::Inventory(None)))
+                });
                 assert!(!absent, "asked in vain: {question:?}");
                 let answer = self.answer(&question);
                 survey.record(question, answer);
@@ -94,6 +99,17 @@ impl ModelRegistry {
                         .then(|| listed().unwrap_or_default()),
                 )
             }
+            Question::Inventory(_) => match (self.options.inventory, repository) {
+                (Inventories::None | Inventories::Refused, _) => {
+                    Answer::Unlisted(Some("it is not listed".to_owned()))
+                }
+                (_, None) => Answer::Inventory(None),
+                (told, Some(repository)) => Answer::Inventory(Some(repository.inventory(told))),
+            },
+            Question::Read(_, digest) => {
+                Answer::Get(repository.and_then(|repository| repository.manifests.get(digest).cloned()))
+            }
+            Question::Repository(place) => Answer::Repository(self.standing(&place.repository)),
             Question::Blob(_, digest) => {
                 Answer::Blob(repository.is_some_and(|repository| repository.blobs.contains_key(digest)))
             }
@@ -101,7 +117,39 @@ impl ModelRegistry {
     }
 }
 
+impl ModelRegistry {
+    fn standing(&self, unit: &RepositoryName) -> Option<Standing> {
+        let stands = self.repositories.contains_key(unit);
+        self.units
+            .get(unit)
+            .cloned()
+            .or_else(|| stands.then(Standing::default))
+    }
+}
+
 impl ModelRepository {
+    fn inventory(&self, told: Inventories) -> Inventory {
+        let subject = |manifest: &Manifest| match (told, manifest.subject()) {
+            (Inventories::Told, Some(subject)) => Subject::Of(subject.digest.clone()),
+            (Inventories::Told, None) => Subject::None,
+            _ => Subject::Untold,
+        };
+        let listed = |manifest: &Manifest| Listed {
+            media_type: Some(manifest.media_type().clone()),
+            subject: subject(manifest),
+        };
+        let manifests = self.manifests.iter();
+        match told {
+            Inventories::Tags => Inventory::of_tags(self.tags.clone()),
+            _ => Inventory::whole(
+                self.tags.clone(),
+                manifests
+                    .map(|(digest, manifest)| (digest.clone(), listed(manifest)))
+                    .collect(),
+            ),
+        }
+    }
+
     /// Returns a manifest by tag or digest.
     #[must_use]
     pub fn find(&self, reference: &ManifestReference) -> Option<&Manifest> {

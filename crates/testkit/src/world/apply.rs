@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use bytes::Bytes;
 use oci::{Digest, Manifest, MediaType};
 use planner::plan::Expect;
-use planner::{Creation, MountRule, Op, OpId, OpKind, OpPlace, Place, Plan, RegistryName};
+use planner::{Change, Creation, MountRule, Op, OpId, OpKind, OpPlace, Place, Plan, RegistryName, Standing};
 use serde_json::json;
 
 use super::{ModelRepository, World};
@@ -133,7 +133,8 @@ struct Run<'w> {
 type Placed = Result<Outcome, String>;
 
 impl Run<'_> {
-    /// The places whose end an op waits for at `at`: the same place, else the same registry.
+    /// The places whose end an op waits for at `at`: the same place or, of repositories that are made, the one it lies in;
+    /// else the same registry.
     fn waits<'p>(other: &'p Op, at: &OpPlace) -> Vec<&'p OpPlace> {
         let same: Vec<_> = other
             .at
@@ -142,6 +143,14 @@ impl Run<'_> {
             .collect();
         if !same.is_empty() {
             return same;
+        }
+        let makes = matches!(other.kind, OpKind::CreateRepository | OpKind::UpdateRepository);
+        let above = other
+            .at
+            .iter()
+            .filter(|place| makes && place.place().is_above(&at.place()));
+        if let Some(above) = above.max_by_key(|place| place.repository.as_str().len()) {
+            return vec![above];
         }
         other
             .at
@@ -170,6 +179,8 @@ impl Run<'_> {
     fn place(&mut self, op: &Op, at: &OpPlace) -> Outcome {
         let placed = match op.kind {
             OpKind::CreateRepository => self.create(at),
+            OpKind::UpdateRepository => self.update(at),
+            OpKind::ImportImage => self.import(op, at),
             OpKind::UploadBlob => self.upload(op, at),
             OpKind::MountBlob => self.mount(op, at),
             OpKind::PutManifest => self.put_manifest(op, at),
@@ -193,12 +204,69 @@ impl Run<'_> {
         if registry.options.creation != Creation::Call {
             return Err("repositories are not created by a call here".to_owned());
         }
-        if registry.repositories.contains_key(&at.repository) {
+        if registry.repositories.contains_key(&at.repository) || registry.units.contains_key(&at.repository) {
             return Ok(Outcome::Already);
+        }
+        if registry.options.depth.is_some() {
+            registry.units.insert(at.repository.clone(), Standing::default());
+            return Ok(Outcome::Done);
         }
         registry
             .repositories
             .insert(at.repository.clone(), ModelRepository::default());
+        Ok(Outcome::Done)
+    }
+
+    fn update(&mut self, at: &OpPlace) -> Placed {
+        let registry = self
+            .world
+            .registries
+            .get_mut(&at.registry)
+            .ok_or("there is no such registry")?;
+        let standing = registry
+            .units
+            .get_mut(&at.repository)
+            .ok_or("the repository does not exist")?;
+        standing.drift.retain(|drift| drift.change == Change::Never);
+        Ok(Outcome::Done)
+    }
+
+    /// The registry fetches an image with all it names; nothing that it lacks is left out.
+    fn import(&mut self, op: &Op, at: &OpPlace) -> Placed {
+        let limit = self.world.registries[&at.registry].options.imports;
+        let limit = limit.ok_or("it imports nothing")?;
+        let from = op.from.as_ref().ok_or("it has no source")?;
+        let source = self.world.at(from).cloned().ok_or("the source does not exist")?;
+        let root = op.digest.clone().ok_or("it has no image")?;
+        if self.target(at)?.manifests.contains_key(&root) {
+            return Ok(Outcome::Already);
+        }
+        let mut fetched = Vec::new();
+        let mut open = vec![root];
+        while let Some(digest) = open.pop() {
+            let manifest = source
+                .manifests
+                .get(&digest)
+                .ok_or_else(|| format!("{from} lacks {digest}"))?;
+            open.extend(manifest.children().map(|child| child.digest.clone()));
+            fetched.push(manifest.clone());
+        }
+        if fetched.len() > limit {
+            return Err(format!("{} manifests are too many", fetched.len()));
+        }
+        for manifest in fetched.into_iter().rev() {
+            for blob in manifest
+                .blobs()
+                .filter(|blob| !blob.media_type.is_nondistributable())
+            {
+                let size = source
+                    .blobs
+                    .get(&blob.digest)
+                    .ok_or_else(|| format!("{from} lacks {}", blob.digest))?;
+                self.target(at)?.blobs.insert(blob.digest.clone(), *size);
+            }
+            self.put(at, manifest)?;
+        }
         Ok(Outcome::Done)
     }
 
@@ -209,7 +277,8 @@ impl Run<'_> {
             .registries
             .get_mut(&at.registry)
             .ok_or("there is no such registry")?;
-        if registry.options.creation == Creation::OnPush {
+        let unit = at.place().unit(registry.options.depth).repository;
+        if registry.options.creation == Creation::OnPush || registry.units.contains_key(&unit) {
             return Ok(registry.repositories.entry(at.repository.clone()).or_default());
         }
         registry
@@ -249,15 +318,18 @@ impl Run<'_> {
         if self.target(at)?.blobs.contains_key(digest) {
             return Ok(Outcome::Already);
         }
-        let registry = &self.world.registries[&at.registry];
-        let held = registry
-            .repositories
-            .get(from)
-            .and_then(|held| match registry.options.mount {
-                MountRule::Any => held.blobs.get(digest),
-                MountRule::Committed if held.names(digest) => held.blobs.get(digest),
-                MountRule::Committed | MountRule::Never => None,
-            });
+        let rule = self.world.registries[&at.registry].options.mount;
+        let origin = at.origin.as_ref().unwrap_or(&at.registry);
+        let registry = &self.world.registries[origin];
+        let related = registry.options.family == self.world.registries[&at.registry].options.family;
+        if at.origin.is_some() && (!related || registry.options.family.is_none()) {
+            return Err(format!("{origin} is no relative of {}", at.registry));
+        }
+        let held = registry.repositories.get(from).and_then(|held| match rule {
+            MountRule::Any => held.blobs.get(digest),
+            MountRule::Committed if held.names(digest) => held.blobs.get(digest),
+            MountRule::Committed | MountRule::Never => None,
+        });
         match held.copied() {
             Some(size) => {
                 self.target(at)?.blobs.insert(digest.clone(), size);

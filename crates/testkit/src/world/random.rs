@@ -8,7 +8,7 @@ use planner::{Creation, MountRule, Place, Spec};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ModelRepository, Options, ReferrersApi, World, mirror, place};
+use super::{Inventories, ModelRepository, Options, ReferrersApi, World, mirror, place};
 use crate::image::{Content, Family};
 use standing::{Standing, stand, standing};
 
@@ -302,6 +302,17 @@ impl RegistryRecipe {
                 2 => ReferrersApi::Announced,
                 _ => ReferrersApi::Denied,
             },
+            inventory: match self.mount / 4 % 8 {
+                0..=2 => Inventories::None,
+                3 => Inventories::Refused,
+                4 => Inventories::Tags,
+                5 | 6 => Inventories::Untold,
+                _ => Inventories::Told,
+            },
+            family: (self.referrers / 4)
+                .is_multiple_of(4)
+                .then(|| "relatives".to_owned()),
+            imports: (self.referrers / 16).is_multiple_of(4).then_some(2),
             ..Options::default()
         }
     }

@@ -51,6 +51,9 @@ pub fn mirror(from: &str, to: &[&str]) -> Mirror {
         referrers: Referrers::All,
         foreign_layers: ForeignLayers::Skip,
         platforms: Vec::new(),
+        discoveries: Vec::new(),
+        found: Vec::new(),
+        problems: Vec::new(),
     }
 }
 

@@ -231,6 +231,7 @@ impl fmt::Debug for Fake {
     }
 }
 
+#[async_trait]
 impl Registry for Fake {
     fn reader(&self, repository: &RepositoryName) -> Arc<dyn ReadRepository> {
         Arc::new(FakeRepository {
@@ -244,6 +245,10 @@ impl Registry for Fake {
             fake: self.clone(),
             name: repository.clone(),
         })
+    }
+
+    async fn catalog(&self) -> Result<Option<Vec<RepositoryName>>, Error> {
+        Ok(Some(self.state().repositories.keys().cloned().collect()))
     }
 
     fn traffic(&self) -> Traffic {

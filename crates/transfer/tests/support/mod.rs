@@ -38,6 +38,8 @@ pub fn connect_narrowly(fakes: &[&Fake], narrow: &[(&str, usize)]) -> Connection
             registry: Arc::new((*fake).clone()),
             provider,
             concurrency: width(fake.name()).map_or(16, |(_, width)| *width),
+            host: None,
+            settings: None,
         };
         (fake.name().parse().unwrap(), connected)
     };

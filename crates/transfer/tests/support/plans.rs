@@ -56,6 +56,7 @@ pub fn op(id: &str, kind: OpKind, at: &[&str]) -> Op {
             repository: place.repository,
             expect: (kind == OpKind::PutTag).then_some(Expect::Absent),
             from: from.map(|from| from.parse().unwrap()),
+            origin: None,
         }
     };
     Op {

@@ -1,0 +1,182 @@
+//! What to grant, for everything that may be refused.
+
+use provider::{Lister as _, Provider as _};
+use registry::{Error, ErrorKind, Operation};
+use serde_json::json;
+use testkit::azure::{Azure, Right, resource_id};
+use transship_acr::AcrProvider;
+
+use crate::support::{CLIENT, application, setup, signed_in};
+
+const PULL: &[Operation] = &[
+    Operation::ListTags,
+    Operation::HeadManifest,
+    Operation::GetManifest,
+    Operation::ListReferrers,
+    Operation::HeadBlob,
+    Operation::GetBlob,
+];
+const PUSH: &[Operation] = &[
+    Operation::PutManifest,
+    Operation::StartUpload,
+    Operation::SendChunk,
+    Operation::FinishUpload,
+];
+
+async fn knowing(mode: &str) -> (Azure, AcrProvider) {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    azure.set_properties(json!({ "roleAssignmentMode": mode }));
+    let mut setup = setup(&azure, application(), &[]);
+    setup.resource_id = Some(resource_id());
+    let provider = AcrProvider::new(setup).unwrap();
+    provider
+        .find_repository(&"team/app".parse().unwrap(), None)
+        .await
+        .unwrap();
+    (azure, provider)
+}
+
+#[tokio::test]
+async fn every_operation_names_the_identity_the_action_and_the_role_of_the_registrys_mode() {
+    for (mode, operations, action, role) in [
+        (
+            "LegacyRegistryPermissions",
+            PULL,
+            "registries/pull/read",
+            "AcrPull",
+        ),
+        (
+            "LegacyRegistryPermissions",
+            PUSH,
+            "registries/push/write",
+            "AcrPush",
+        ),
+        (
+            "AbacRepositoryPermissions",
+            PULL,
+            "registries/repositories/content/read",
+            "Container Registry Repository Reader",
+        ),
+        (
+            "AbacRepositoryPermissions",
+            PUSH,
+            "registries/repositories/content/write",
+            "Container Registry Repository Writer",
+        ),
+    ] {
+        let (_azure, provider) = knowing(mode).await;
+        for operation in operations {
+            for kind in [ErrorKind::Auth, ErrorKind::Permission] {
+                let error = Error::new(kind, "refused");
+                let advice = provider
+                    .advise(*operation, &"team/app".parse().unwrap(), &error)
+                    .unwrap();
+                assert_eq!(
+                    advice.identity,
+                    format!("client secret of `auth` (application {CLIENT})")
+                );
+                assert_eq!(
+                    advice.action,
+                    format!("Microsoft.ContainerRegistry/{action}"),
+                    "{operation:?}"
+                );
+                assert_eq!(
+                    advice.grant,
+                    format!(
+                        "az role assignment create --assignee oid-{CLIENT} --role \"{role}\" --scope {}",
+                        resource_id()
+                    )
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_knowing_the_mode_both_roles_are_named() {
+    let (_azure, provider) = signed_in(&[]).await;
+    provider.credentials().sign_in().await.unwrap();
+    let error = Error::new(ErrorKind::Permission, "refused");
+    let advice = provider
+        .advise(Operation::PutManifest, &"team/app".parse().unwrap(), &error)
+        .unwrap();
+    assert!(
+        advice
+            .grant
+            .contains("--role \"AcrPush\" --scope $(az acr show --name localhost:"),
+        "{advice}"
+    );
+    assert!(
+        advice
+            .grant
+            .contains("\"Container Registry Repository Writer\" instead"),
+        "{advice}"
+    );
+}
+
+#[tokio::test]
+async fn what_no_permission_would_help_gets_no_advice() {
+    let (_azure, provider) = signed_in(&[]).await;
+    let repository = "team/app".parse().unwrap();
+    for kind in [
+        ErrorKind::NotFound,
+        ErrorKind::RateLimit,
+        ErrorKind::Immutable,
+        ErrorKind::Network,
+        ErrorKind::Integrity,
+        ErrorKind::Quota,
+        ErrorKind::Policy,
+        ErrorKind::Other,
+    ] {
+        let error = Error::new(kind, "refused");
+        assert_eq!(
+            provider.advise(Operation::PutManifest, &repository, &error),
+            None,
+            "{kind:?}"
+        );
+    }
+    let nobody = Error::new(ErrorKind::Auth, "nobody signed in");
+    assert_eq!(
+        provider.advise(Operation::PutManifest, &repository, &nobody),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_network_that_is_kept_out_is_let_in_by_a_rule_and_not_by_a_role() {
+    let (_azure, provider) = knowing("LegacyRegistryPermissions").await;
+    let error = Error::new(
+        ErrorKind::Permission,
+        "put: 403 Forbidden: denied: client with IP '203.0.113.7' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.",
+    );
+    let advice = provider
+        .advise(Operation::PutManifest, &"team/app".parse().unwrap(), &error)
+        .unwrap();
+    assert!(
+        advice
+            .grant
+            .starts_with("az acr network-rule add --name contoso --ip-address 203.0.113.7"),
+        "{advice}"
+    );
+}
+
+#[tokio::test]
+async fn a_registry_without_a_public_address_is_told_with_the_role() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    azure.set_properties(json!({ "publicNetworkAccess": "Disabled" }));
+    let mut setup = setup(&azure, application(), &[]);
+    setup.resource_id = Some(resource_id());
+    let provider = AcrProvider::new(setup).unwrap();
+    provider
+        .find_repository(&"team/app".parse().unwrap(), None)
+        .await
+        .unwrap();
+    let error = Error::new(ErrorKind::Permission, "refused");
+    let advice = provider
+        .advise(Operation::GetBlob, &"team/app".parse().unwrap(), &error)
+        .unwrap();
+    assert!(
+        advice.grant.contains("public network access is disabled"),
+        "{advice}"
+    );
+}

@@ -1,0 +1,10 @@
+//! The rules of the fronts, by requests that break them.
+
+#[cfg(test)]
+mod amazon;
+#[cfg(test)]
+mod azure;
+#[cfg(test)]
+mod google;
+#[cfg(test)]
+mod visitor;
