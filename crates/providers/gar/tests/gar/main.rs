@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod advice;
 #[cfg(test)]
+mod data_plane;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod identities;
