@@ -3,7 +3,7 @@
 mod blobs;
 mod content_range;
 mod download;
-mod link;
+pub(crate) mod link;
 mod manifests;
 mod pages;
 mod referrers;
@@ -11,5 +11,4 @@ mod repository;
 mod tags;
 mod uploads;
 
-pub(crate) use link::next as next_page;
 pub(crate) use repository::RemoteRepository;
