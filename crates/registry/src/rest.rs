@@ -43,8 +43,8 @@ pub struct RestRequest {
     pub body: RestBody,
 }
 
-/// The body of a request.
-#[derive(Clone, Debug)]
+/// The body of a request. It may hold a secret, so its `Debug` shows nothing of it.
+#[derive(Clone)]
 pub enum RestBody {
     /// None.
     Empty,
@@ -65,6 +65,16 @@ pub struct RestReply {
     pub body: Bytes,
     /// The address that was asked.
     pub url: Url,
+}
+
+impl fmt::Debug for RestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Json(_) => "Json(..)",
+            Self::Form(_) => "Form(..)",
+        })
+    }
 }
 
 impl fmt::Debug for Rest {

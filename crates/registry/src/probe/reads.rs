@@ -14,7 +14,7 @@ use crate::call::{Redirects, Reply, Target};
 use crate::challenge::{Challenge, challenges};
 use crate::printable::printable;
 use crate::redirect::is_redirect;
-use crate::remote::next_page;
+use crate::remote::link;
 use crate::{Error, ErrorKind, Reach, Registry, Request, RequestBody};
 
 /// How many tags are asked for to see how pages are made.
@@ -128,7 +128,7 @@ impl Prober {
             StatusCode::NOT_FOUND => return Err(self.missing()),
             _ => return Err(Error::from_reply(&action, reply).await),
         }
-        let next = next_page(&reply.headers).and_then(|next| self.location(&reply.url, &next));
+        let next = link::next(&reply.headers).and_then(|next| self.location(&reply.url, &next));
         let names = names(reply).await.map_err(|error| error.during(&action))?;
         let facts = TagsFacts {
             asked: FEW,

@@ -6,7 +6,7 @@ mod chunks;
 mod content_range;
 mod document;
 mod download;
-mod link;
+pub(crate) mod link;
 mod manifests;
 mod pages;
 mod referrers;
@@ -15,6 +15,9 @@ mod source;
 mod tags;
 mod uploads;
 
+<<<<<<< HEAD
 pub(crate) use catalog::catalog;
 pub(crate) use link::next as next_page;
+=======
+>>>>>>> probe
 pub(crate) use repository::RemoteRepository;
