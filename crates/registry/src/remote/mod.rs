@@ -15,9 +15,5 @@ mod source;
 mod tags;
 mod uploads;
 
-<<<<<<< HEAD
 pub(crate) use catalog::catalog;
-pub(crate) use link::next as next_page;
-=======
->>>>>>> probe
 pub(crate) use repository::RemoteRepository;
