@@ -5,6 +5,7 @@ use std::sync::Arc;
 use planner::config::Auth;
 use provider::{Class, Provider, Setup};
 use registry::Error;
+use serde_json::Value;
 
 /// A cloud with a provider of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +43,14 @@ impl Cloud {
 
     /// Makes the provider; none where it is not part of this program. Nothing is asked yet.
     ///
+    /// `creation` is what `create_repositories` says: where repositories are kept concerns those that are read, too.
+    ///
     /// # Errors
     /// A setup that lacks something, such as a region.
-    pub(super) fn provider(self, setup: Setup) -> Result<Option<Arc<dyn Provider>>, Error> {
+    pub(super) fn provider(self, setup: Setup, creation: Option<&Value>) -> Result<Found, Error> {
         match self {
             Self::Ecr => ecr(setup),
-            Self::Gar => gar(setup),
+            Self::Gar => gar(setup, creation),
             Self::Acr => acr(setup),
         }
     }
@@ -77,8 +80,15 @@ fn ecr(setup: Setup) -> Result<Found, Error> {
 }
 
 #[cfg(feature = "gar")]
-fn gar(setup: Setup) -> Result<Found, Error> {
-    Ok(Some(Arc::new(gar::GarProvider::new(setup)?)))
+fn gar(setup: Setup, creation: Option<&Value>) -> Result<Found, Error> {
+    let provider = gar::GarProvider::new(setup)?;
+    let location = creation
+        .and_then(|creation| creation.get("location"))
+        .and_then(Value::as_str);
+    Ok(Some(Arc::new(match location {
+        Some(location) => provider.located(location),
+        None => provider,
+    })))
 }
 
 #[cfg(feature = "acr")]
@@ -92,7 +102,7 @@ fn ecr(_setup: Setup) -> Result<Found, Error> {
 }
 
 #[cfg(not(feature = "gar"))]
-fn gar(_setup: Setup) -> Result<Found, Error> {
+fn gar(_setup: Setup, _creation: Option<&Value>) -> Result<Found, Error> {
     Ok(None)
 }
 
