@@ -41,16 +41,19 @@ impl Cloud {
         }
     }
 
-    /// Makes the provider; none where it is not part of this program. Nothing is asked yet.
-    ///
-    /// `creation` is what `create_repositories` says: where repositories are kept concerns those that are read, too.
+    /// Makes the provider; none where it is not part of this program. Nothing is asked yet. `settings` is the map under
+    /// `create_repositories`.
     ///
     /// # Errors
     /// A setup that lacks something, such as a region.
-    pub(super) fn provider(self, setup: Setup, creation: Option<&Value>) -> Result<Found, Error> {
+    pub(super) fn provider(
+        self,
+        setup: Setup,
+        settings: Option<&Value>,
+    ) -> Result<Option<Arc<dyn Provider>>, Error> {
         match self {
             Self::Ecr => ecr(setup),
-            Self::Gar => gar(setup, creation),
+            Self::Gar => gar(setup, settings),
             Self::Acr => acr(setup),
         }
     }
@@ -80,15 +83,15 @@ fn ecr(setup: Setup) -> Result<Found, Error> {
 }
 
 #[cfg(feature = "gar")]
-fn gar(setup: Setup, creation: Option<&Value>) -> Result<Found, Error> {
+fn gar(setup: Setup, settings: Option<&Value>) -> Result<Found, Error> {
     let provider = gar::GarProvider::new(setup)?;
-    let location = creation
-        .and_then(|creation| creation.get("location"))
+    let location = settings
+        .and_then(|settings| settings.get("location"))
         .and_then(Value::as_str);
-    Ok(Some(Arc::new(match location {
-        Some(location) => provider.located(location),
-        None => provider,
-    })))
+    Ok(Some(match location {
+        Some(location) => Arc::new(provider.located(location)),
+        None => Arc::new(provider),
+    }))
 }
 
 #[cfg(feature = "acr")]
@@ -102,7 +105,7 @@ fn ecr(_setup: Setup) -> Result<Found, Error> {
 }
 
 #[cfg(not(feature = "gar"))]
-fn gar(_setup: Setup, _creation: Option<&Value>) -> Result<Found, Error> {
+fn gar(_setup: Setup, _settings: Option<&Value>) -> Result<Found, Error> {
     Ok(None)
 }
 
