@@ -17,6 +17,7 @@ mod gar_inventory;
 mod gar_mounts;
 mod gar_refusals;
 mod gar_repositories;
+mod gar_uploads;
 mod layouts;
 mod probe;
 mod real_registries;
