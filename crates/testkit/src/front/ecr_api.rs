@@ -138,7 +138,12 @@ impl Api {
         };
         self.note(&operation, &visit);
         let input: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if self.rules.denied.as_ref().is_some_and(|denied| denied(&operation, &input)) {
+        if self
+            .rules
+            .denied
+            .as_ref()
+            .is_some_and(|denied| denied(&operation, &input))
+        {
             return Ok(deny(&operation, &input));
         }
         match operation.as_str() {
@@ -152,7 +157,9 @@ impl Api {
     fn note(&self, operation: &str, visit: &Visit) {
         let mut state = self.lock();
         *state.asked.entry(operation.to_owned()).or_default() += 1;
-        let signed = visit.header(AUTHORIZATION).and_then(|signed| signed.split_once("Credential="));
+        let signed = visit
+            .header(AUTHORIZATION)
+            .and_then(|signed| signed.split_once("Credential="));
         if let Some((caller, _)) = signed.and_then(|(_, credential)| credential.split_once('/')) {
             state.callers.insert(caller.to_owned());
         }
@@ -167,7 +174,9 @@ impl Api {
     }
 
     fn judge(&self, password: &str) -> Verdict {
-        let number = password.strip_prefix(PASSWORD).and_then(|number| number.parse::<usize>().ok());
+        let number = password
+            .strip_prefix(PASSWORD)
+            .and_then(|number| number.parse::<usize>().ok());
         let mut state = self.lock();
         match number.and_then(|number| state.uses.get_mut(number)) {
             None => Verdict::Unknown,
@@ -184,19 +193,29 @@ impl Api {
         let (usual, most) = PAGE;
         let size = input["maxResults"].as_u64().unwrap_or(usual);
         if size > most {
-            return Ok(invalid("Invalid parameter at 'maxResults' failed to satisfy constraint"));
+            return Ok(invalid(
+                "Invalid parameter at 'maxResults' failed to satisfy constraint",
+            ));
         }
         let (status, output) = self.ask(headers, "DescribeImages", input).await?;
         if status != StatusCode::OK {
             return Ok(json_of(status, &output));
         }
         let images = output["imageDetails"].as_array().cloned().unwrap_or_default();
-        let from: usize = input["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
-        let to = images.len().min(from + usize::try_from(size).map_err(io::Error::other)?);
+        let from: usize = input["nextToken"]
+            .as_str()
+            .and_then(|token| token.parse().ok())
+            .unwrap_or(0);
+        let to = images
+            .len()
+            .min(from + usize::try_from(size).map_err(io::Error::other)?);
         let mut page = images.get(from..to).unwrap_or_default().to_vec();
         let subjects = self.subjects(headers, input, &page).await?;
         for image in &mut page {
-            if let Some(subject) = image["imageDigest"].as_str().and_then(|digest| subjects.get(digest)) {
+            if let Some(subject) = image["imageDigest"]
+                .as_str()
+                .and_then(|digest| subjects.get(digest))
+            {
                 image["subjectManifestDigest"] = json!(subject);
             }
         }
@@ -214,14 +233,20 @@ impl Api {
         input: &Value,
         page: &[Value],
     ) -> io::Result<BTreeMap<String, String>> {
-        let ids: Vec<Value> = page.iter().map(|image| json!({ "imageDigest": image["imageDigest"] })).collect();
+        let ids: Vec<Value> = page
+            .iter()
+            .map(|image| json!({ "imageDigest": image["imageDigest"] }))
+            .collect();
         let wanted = json!({ "repositoryName": input["repositoryName"], "imageIds": ids });
         let (_, output) = self.ask(headers, "BatchGetImage", &wanted).await?;
         let images = output["images"].as_array().cloned().unwrap_or_default();
         let subject = |image: &Value| {
             let manifest: Value = serde_json::from_str(image["imageManifest"].as_str()?).ok()?;
             let subject = manifest["subject"]["digest"].as_str()?;
-            Some((image["imageId"]["imageDigest"].as_str()?.to_owned(), subject.to_owned()))
+            Some((
+                image["imageId"]["imageDigest"].as_str()?.to_owned(),
+                subject.to_owned(),
+            ))
         };
         Ok(images.iter().filter_map(subject).collect())
     }
@@ -230,7 +255,9 @@ impl Api {
     async fn look(&self, headers: &HeaderMap, input: &Value) -> io::Result<Response<Body>> {
         let digests = input["layerDigests"].as_array().cloned().unwrap_or_default();
         if digests.len() > BLOBS {
-            return Ok(invalid("Invalid parameter at 'layerDigests' failed to satisfy constraint"));
+            return Ok(invalid(
+                "Invalid parameter at 'layerDigests' failed to satisfy constraint",
+            ));
         }
         let (status, mut output) = self.ask(headers, "BatchCheckLayerAvailability", input).await?;
         let repository = input["repositoryName"].as_str().unwrap_or_default();
@@ -245,9 +272,16 @@ impl Api {
     }
 
     /// Asks ministack, as whoever asks here.
-    async fn ask(&self, headers: &HeaderMap, operation: &str, input: &Value) -> io::Result<(StatusCode, Value)> {
+    async fn ask(
+        &self,
+        headers: &HeaderMap,
+        operation: &str,
+        input: &Value,
+    ) -> io::Result<(StatusCode, Value)> {
         let mut headers = headers.clone();
-        let target = format!("{SERVICE}.{operation}").parse().map_err(io::Error::other)?;
+        let target = format!("{SERVICE}.{operation}")
+            .parse()
+            .map_err(io::Error::other)?;
         headers.insert(TARGET, target);
         let answer = self.upstream.post("/", headers, input.to_string().into()).await?;
         let status = answer.status();

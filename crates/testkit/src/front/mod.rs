@@ -15,4 +15,5 @@ mod tally;
 mod upstream;
 mod visit;
 
+pub use registry::Operation;
 pub use tally::Tally;
