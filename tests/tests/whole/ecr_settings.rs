@@ -64,7 +64,7 @@ async fn settings_that_drifted_are_told_and_changed_where_that_is_said() {
         "scan_on_push false -> true",
         "tags team=web -> team=base",
     ] {
-        assert!(planned.contains(change), "{change} is not in:\n{}", planned);
+        assert!(planned.contains(change), "{change} is not in:\n{planned}");
     }
     assert!(!planned.contains("encryption aes256 -> kms"), "{}", planned);
     let kinds = account.json("plan.json")["ops"].clone();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,8 +31,9 @@ const PAGE: (u64, u64) = (100, 1_000);
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchCheckLayerAvailability.html>
 const BLOBS: usize = 100;
 const PASSWORD: &str = "password-";
-/// The year 2100, in seconds since 1970.
-const FAR: u64 = 4_102_444_800;
+/// How long a password is good.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_AuthorizationData.html>
+const LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Says whether an operation with this input is denied.
 pub type Denial = Arc<dyn Fn(&str, &Value) -> bool + Send + Sync>;
@@ -39,8 +41,8 @@ pub type Denial = Arc<dyn Fn(&str, &Value) -> bool + Send + Sync>;
 /// By which rules an [`EcrApi`] goes beside those that it always has.
 #[derive(Clone, Default)]
 pub struct EcrApiRules {
-    /// How many requests of the registry a password is good for, though it says that it lasts; without it lasts.
-    pub password_uses: Option<usize>,
+    /// How long a password is good, instead of for twelve hours.
+    pub password_life: Option<Duration>,
     /// What the policies of the caller do not allow.
     pub denied: Option<Denial>,
 }
@@ -72,8 +74,8 @@ struct Api {
 struct State {
     asked: BTreeMap<String, usize>,
     callers: BTreeSet<String>,
-    /// How often each password was used.
-    uses: Vec<usize>,
+    /// When each password ends.
+    ends: Vec<Instant>,
 }
 
 impl EcrApi {
@@ -167,24 +169,23 @@ impl Api {
 
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
     fn give_password(&self) -> Response<Body> {
+        let life = self.rules.password_life.unwrap_or(LIFE);
+        let ends = SystemTime::now() + life;
+        let ends = ends.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut state = self.lock();
-        let token = STANDARD.encode(format!("AWS:{PASSWORD}{}", state.uses.len()));
-        state.uses.push(0);
-        done(&json!({ "authorizationData": [{ "authorizationToken": token, "expiresAt": FAR }] }))
+        let token = STANDARD.encode(format!("AWS:{PASSWORD}{}", state.ends.len()));
+        state.ends.push(Instant::now() + life);
+        done(&json!({ "authorizationData": [{ "authorizationToken": token, "expiresAt": ends }] }))
     }
 
     fn judge(&self, password: &str) -> Verdict {
         let number = password
             .strip_prefix(PASSWORD)
             .and_then(|number| number.parse::<usize>().ok());
-        let mut state = self.lock();
-        match number.and_then(|number| state.uses.get_mut(number)) {
+        match number.and_then(|number| self.lock().ends.get(number).copied()) {
             None => Verdict::Unknown,
-            Some(uses) if self.rules.password_uses.is_some_and(|most| *uses >= most) => Verdict::Expired,
-            Some(uses) => {
-                *uses += 1;
-                Verdict::Good
-            }
+            Some(ends) if ends <= Instant::now() => Verdict::Expired,
+            Some(_) => Verdict::Good,
         }
     }
 
