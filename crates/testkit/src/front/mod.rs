@@ -7,6 +7,7 @@
 pub mod acr;
 mod door;
 pub mod ecr;
+pub mod ecr_api;
 pub mod gar;
 mod parts;
 mod storage;
