@@ -9,6 +9,7 @@ mod broken_configurations;
 mod commands;
 mod counts;
 mod demo;
+mod documentation;
 mod embedded;
 mod faults;
 mod layouts;
