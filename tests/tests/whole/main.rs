@@ -15,6 +15,7 @@ mod ecr_push;
 mod ecr_refusals;
 mod ecr_settings;
 mod ecr_signing_in;
+mod documentation;
 mod embedded;
 mod faults;
 mod gar;
