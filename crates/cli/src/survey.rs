@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use planner::{Capabilities, Listing, Plan, RegistryName, Spec, Survey};
+use planner::{Capabilities, Floor, Listing, Plan, RegistryName, Spec, Survey};
 use transfer::{Connections, ManifestCache};
 
 use crate::configuration;
@@ -19,6 +19,8 @@ pub(crate) struct Surveyed {
     pub(crate) survey: Survey,
     /// What would be done.
     pub(crate) plan: Plan,
+    /// What quotas cost at least.
+    pub(crate) floors: Vec<Floor>,
 }
 
 /// Asks the registries everything that the plan depends on. Writes to none of them.
@@ -42,7 +44,13 @@ pub(crate) async fn survey(
     let (spec, survey) = context.unless_interrupted(asking).await??;
     progress.end().await;
     let plan = planner::plan(&spec, &capabilities, &survey);
-    Ok(Surveyed { spec, survey, plan })
+    let floors = planner::floors(&plan, &capabilities);
+    Ok(Surveyed {
+        spec,
+        survey,
+        plan,
+        floors,
+    })
 }
 
 /// Keeps manifests where inventories name them: what a listing leaves out is then read once, and never again.

@@ -77,3 +77,46 @@ async fn write(path: &Path, manifest: &Manifest) -> io::Result<()> {
     fs::write(&temporary, bytes).await?;
     fs::rename(&temporary, path).await
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let text =
+            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+        Manifest::parse(Bytes::from_static(text.as_bytes()), None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ManifestCache::at(directory.path().join("manifests"));
+        assert_eq!(cache.get(manifest().digest()).await, None);
+        cache.keep(&manifest()).await;
+        assert_eq!(cache.get(manifest().digest()).await, Some(manifest()));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_changed_are_no_manifest() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ManifestCache::at(directory.path().to_owned());
+        cache.keep(&manifest()).await;
+        let path = cache.path(manifest().digest()).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        *bytes.last_mut().unwrap() = b' ';
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(cache.get(manifest().digest()).await, None);
+    }
+
+    #[tokio::test]
+    async fn nowhere_keeps_nothing_and_a_directory_that_can_not_be_made_costs_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for cache in [ManifestCache::none(), ManifestCache::at(file.path().to_owned())] {
+            cache.keep(&manifest()).await;
+            assert_eq!(cache.get(manifest().digest()).await, None);
+        }
+    }
+}

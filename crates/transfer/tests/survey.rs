@@ -7,7 +7,7 @@ mod support;
 use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
 use planner::{ProblemKind, Side, Spec};
 use registry::ErrorKind;
-use transship_transfer::{Event, Events, ManifestCache, RunOutcome, rehash, survey};
+use transship_transfer::{Event, Events, ManifestCache, RunOutcome, discover, rehash, survey};
 
 use support::fake::{Fake, Trouble};
 use support::image::Image;
@@ -203,5 +203,71 @@ async fn what_is_missing_or_damaged_is_found_by_reading_it_back() {
         problems
             .iter()
             .all(|problem| problem.side == Side::Target && problem.kind == ProblemKind::NotFound)
+    );
+}
+
+const GLOBS: &str = r#"
+version: 1
+registries: { src: { host: src.example }, x: { host: x.example } }
+mirrors:
+  - { from: { registry: src, repositories: ["team/*"] }, to: ["x/{repository}"] }
+  - { from: { registry: src, repositories: ["gone/**"] }, to: ["x/{repository}"] }
+"#;
+
+#[tokio::test]
+async fn repositories_are_found_by_globs_and_a_glob_that_finds_nothing_is_told() {
+    let (image, src, x) = (Image::new("layer"), Fake::new("src"), Fake::new("x"));
+    for repository in ["team/app", "team/api", "team/deep/app", "other"] {
+        src.hold(repository, "v1", &image);
+    }
+    let input = planner::config::Input {
+        name: "transship.yaml",
+        text: GLOBS,
+        environment: &|_| None,
+    };
+    let spec = planner::config::parse(&input).unwrap();
+    let connections = connect(&[&src, &x]);
+    let (capabilities, reader) = (
+        connections.capabilities(),
+        connections.reader(ManifestCache::none()),
+    );
+    let spec = discover(&spec, &reader).await;
+    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    let blocked: Vec<String> = plan.blocked.iter().map(|problem| problem.error.clone()).collect();
+    assert_eq!(blocked.len(), 1);
+    assert!(blocked[0].contains("`gone/**`"), "{blocked:?}");
+    let report = run(&plan, &[&src, &x]).await;
+    let mut written: Vec<String> = report
+        .changes
+        .iter()
+        .map(|change| change.repository.to_string())
+        .collect();
+    written.sort();
+    assert_eq!(written, ["team/api", "team/app"]);
+}
+
+#[tokio::test]
+async fn a_registry_that_can_not_be_listed_blocks_what_would_be_found_there() {
+    let x = Fake::new("x");
+    let input = planner::config::Input {
+        name: "transship.yaml",
+        text: GLOBS,
+        environment: &|_| None,
+    };
+    let spec = planner::config::parse(&input).unwrap();
+    let connections = connect(&[&x]);
+    let (capabilities, reader) = (
+        connections.capabilities(),
+        connections.reader(ManifestCache::none()),
+    );
+    let spec = discover(&spec, &reader).await;
+    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let plan = planner::plan(&spec, &capabilities, &survey);
+    assert!(plan.ops.is_empty());
+    assert!(
+        plan.blocked
+            .iter()
+            .any(|problem| problem.error == "it does not list its repositories")
     );
 }

@@ -343,3 +343,63 @@ fn no_test_file_is_forgotten() {
         );
     }
 }
+
+/// Features of the program, and the crates of which at least one comes with each.
+const CLOUDS: [(&str, &[&str]); 3] = [
+    ("ecr", &["aws-config", "aws-sdk-ecr", "aws-sdk-ecrpublic"]),
+    ("gar", &["google-cloud-auth"]),
+    ("acr", &["azure_core", "azure_identity"]),
+];
+
+#[test]
+fn a_cloud_comes_with_its_feature_and_with_no_other() {
+    let all: Vec<&str> = CLOUDS.iter().map(|(feature, _)| *feature).collect();
+    let selections = all
+        .iter()
+        .map(|feature| vec![*feature])
+        .chain([Vec::new(), all.clone()]);
+    for selection in selections {
+        let tree = tree(&selection);
+        for (feature, crates) in CLOUDS {
+            let comes = selection.contains(&feature);
+            for name in crates {
+                assert_eq!(tree.contains(*name), comes, "{name} with {selection:?}");
+            }
+        }
+    }
+}
+
+/// The crates that the program is made of, with these features.
+fn tree(features: &[&str]) -> BTreeSet<String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--package",
+            "transship",
+            "--edges",
+            "normal",
+        ])
+        .args([
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "--no-default-features",
+            "--features",
+        ])
+        .arg(features.join(","))
+        .current_dir(root())
+        .output()
+        .expect("cargo can be run");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).expect("cargo tree is text");
+    let names = text.lines().filter_map(|line| line.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}

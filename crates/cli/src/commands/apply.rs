@@ -16,7 +16,7 @@ use crate::files::Input;
 use crate::prompt;
 use crate::report::{self, Verb};
 use crate::saved_plan;
-use crate::survey;
+use crate::survey::{self, Surveyed};
 
 /// What is read where no flag says otherwise.
 const CONFIGURATION: &str = "transship.yaml";
@@ -99,11 +99,10 @@ async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Resul
     done.config = Some(spec.digest.clone());
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let plan = survey::survey(context, &spec, &loaded.only, &connections)
-        .await?
-        .plan;
+    let surveyed = survey::survey(context, &spec, &loaded.only, &connections).await?;
+    let Surveyed { plan, floors, .. } = surveyed;
     *done = Report::of(&plan);
-    show(context, &plan, arguments.run.format)?;
+    show(context, &plan.text_with(&floors), arguments.run.format)?;
     if plan.has_changes() && !arguments.auto_approve && !prompt::approve(context).await? {
         return Err(Failure::failed("the plan was not approved; nothing was applied"));
     }
@@ -111,11 +110,11 @@ async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Resul
 }
 
 /// Shows the plan; where standard output is for the report, on standard error.
-fn show(context: &Context, plan: &Plan, format: Format) -> Result<(), Failure> {
+fn show(context: &Context, plan: &str, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Text => context.text(&format!("{}\n", plan.text().trim_end())),
+        Format::Text => context.text(&format!("{}\n", plan.trim_end())),
         Format::Json => {
-            context.terminal.say(plan.text().trim_end());
+            context.terminal.say(plan.trim_end());
             Ok(())
         }
     }

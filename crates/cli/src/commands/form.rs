@@ -1,6 +1,6 @@
 //! The forms a plan is printed in.
 
-use planner::Plan;
+use planner::{Floor, Plan};
 
 use crate::arguments::PlanFormat;
 use crate::context::Context;
@@ -17,15 +17,20 @@ pub(super) fn known(format: PlanFormat) -> Result<(), Failure> {
     }
 }
 
-/// Prints a plan on standard output.
+/// Prints a plan on standard output; as text, with what quotas cost at least.
 ///
 /// # Errors
 /// Where standard output can't be written, and a form that is not there yet.
-pub(super) fn print(context: &Context, plan: &Plan, format: PlanFormat) -> Result<(), Failure> {
+pub(super) fn print(
+    context: &Context,
+    plan: &Plan,
+    floors: &[Floor],
+    format: PlanFormat,
+) -> Result<(), Failure> {
     match format {
-        PlanFormat::Text => context.text(&ended(plan.text())),
+        PlanFormat::Text => context.text(&ended(plan.text_with(floors))),
         PlanFormat::Json => context.data(&ended(plan.to_json())),
-        PlanFormat::Markdown => context.text(&markdown(&plan.text())),
+        PlanFormat::Markdown => context.text(&markdown(&plan.text_with(floors))),
         PlanFormat::Html => known(format),
     }
 }

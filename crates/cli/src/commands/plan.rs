@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::saved_plan;
-use crate::survey;
+use crate::survey::{self, Surveyed};
 
 /// Surveys both sides, shows what would change, and saves it where asked.
 ///
@@ -25,13 +25,12 @@ pub(crate) async fn run(context: &Context, arguments: &arguments::Plan) -> Resul
     let spec = configuration::trusted(loaded.spec, arguments.trust);
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let plan = survey::survey(context, &spec, &loaded.only, &connections)
-        .await?
-        .plan;
+    let surveyed = survey::survey(context, &spec, &loaded.only, &connections).await?;
+    let Surveyed { plan, floors, .. } = surveyed;
     if let Some(path) = &arguments.out {
         saved_plan::write(path, &plan)?;
     }
-    form::print(context, &plan, arguments.format)?;
+    form::print(context, &plan, &floors, arguments.format)?;
     if let Some(path) = &arguments.out {
         let path = path.display();
         context.terminal.say(&format!(

@@ -14,6 +14,6 @@ use crate::saved_plan;
 pub(crate) fn run(context: &Context, arguments: &Show) -> Result<Exit, Failure> {
     form::known(arguments.format)?;
     let plan = saved_plan::read(&arguments.plan)?;
-    form::print(context, &plan, arguments.format)?;
+    form::print(context, &plan, &[], arguments.format)?;
     Ok(Exit::Done)
 }

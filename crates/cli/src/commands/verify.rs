@@ -56,7 +56,9 @@ pub(crate) async fn run(context: &Context, arguments: &Verify) -> Result<Exit, F
     let spec = loaded.spec.with_check(Check::Blobs);
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
-    let Surveyed { spec, survey, plan } = survey::survey(context, &spec, &loaded.only, &connections).await?;
+    let Surveyed {
+        spec, survey, plan, ..
+    } = survey::survey(context, &spec, &loaded.only, &connections).await?;
     let contents = planner::closure(&spec, &connections.capabilities(), &survey);
     let mut verdict = Verdict {
         checked: checked(&contents),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use planner::config::Auth;
 use provider::{Class, Provider, Setup};
 use registry::Error;
+use serde_json::Value;
 
 /// A cloud with a provider of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +41,19 @@ impl Cloud {
         }
     }
 
-    /// Makes the provider; none where it is not part of this program. Nothing is asked yet.
+    /// Makes the provider; none where it is not part of this program. Nothing is asked yet. `settings` is the map under
+    /// `create_repositories`.
     ///
     /// # Errors
     /// A setup that lacks something, such as a region.
-    pub(super) fn provider(self, setup: Setup) -> Result<Option<Arc<dyn Provider>>, Error> {
+    pub(super) fn provider(
+        self,
+        setup: Setup,
+        settings: Option<&Value>,
+    ) -> Result<Option<Arc<dyn Provider>>, Error> {
         match self {
             Self::Ecr => ecr(setup),
-            Self::Gar => gar(setup),
+            Self::Gar => gar(setup, settings),
             Self::Acr => acr(setup),
         }
     }
@@ -77,8 +83,15 @@ fn ecr(setup: Setup) -> Result<Found, Error> {
 }
 
 #[cfg(feature = "gar")]
-fn gar(setup: Setup) -> Result<Found, Error> {
-    Ok(Some(Arc::new(gar::GarProvider::new(setup)?)))
+fn gar(setup: Setup, settings: Option<&Value>) -> Result<Found, Error> {
+    let provider = gar::GarProvider::new(setup)?;
+    let location = settings
+        .and_then(|settings| settings.get("location"))
+        .and_then(Value::as_str);
+    Ok(Some(match location {
+        Some(location) => Arc::new(provider.located(location)),
+        None => Arc::new(provider),
+    }))
 }
 
 #[cfg(feature = "acr")]
@@ -92,7 +105,7 @@ fn ecr(_setup: Setup) -> Result<Found, Error> {
 }
 
 #[cfg(not(feature = "gar"))]
-fn gar(_setup: Setup) -> Result<Found, Error> {
+fn gar(_setup: Setup, _settings: Option<&Value>) -> Result<Found, Error> {
     Ok(None)
 }
 

@@ -189,7 +189,7 @@ async fn identify(
     let Some(cloud) = Cloud::of(setup.profile.class).filter(|_| !decided) else {
         return Ok(Identity::Plain(sources.without_cloud(None)));
     };
-    let made = cloud.provider(setup.clone());
+    let made = cloud.provider(setup.clone(), resolved.connection.create_repositories.as_ref());
     let made = made.map_err(|error| Failure::refused(format!("registry `{name}`")).because(&error))?;
     let Some(provider) = made else {
         let feature = cloud.feature();

@@ -123,6 +123,14 @@ async fn whoever_comes_second_finds_the_repository() {
         .await;
     assert_eq!(made.unwrap(), Ensured::Existed);
     assert_eq!(cloud.registry.asked().len(), 2);
+
+    // The race may be lost as late as in the operation.
+    let late = json!({ "code": 6, "message": "the repository already exists" });
+    cloud.registry.next_creation(Failure::Ends(late));
+    let made = provider
+        .ensure_repository(&"other/base".parse().unwrap(), None)
+        .await;
+    assert_eq!(made.unwrap(), Ensured::Existed);
 }
 
 #[tokio::test]
