@@ -205,7 +205,9 @@ impl<'a> Walk<'a, '_> {
             // What is not listed may only lack images: its repository is one above.
             false => capabilities.depth.is_some(),
         };
-        if is_asked {
+        // Who names the registry's resource wants to be told early that nothing can be pushed there.
+        let is_named = registry.is_some_and(|registry| registry.connection.resource_id.is_some());
+        if is_asked || is_named {
             self.ask.repository(unit)
         } else {
             Ok(None)

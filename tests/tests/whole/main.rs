@@ -2,6 +2,11 @@
 //!
 //! One binary, so that everything is linked once.
 
+mod acr_imports;
+mod acr_layers;
+mod acr_locks;
+mod acr_sign_in;
+mod acr_site;
 mod architecture;
 mod attachments;
 mod big_blob;
