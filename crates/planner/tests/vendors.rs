@@ -68,8 +68,9 @@ fn kinds(plan: &Plan) -> Vec<OpKind> {
 }
 
 fn standing(world: &mut World, standing: Standing) {
-    let gar = world.registries.get_mut(&"gar".parse().unwrap()).unwrap();
-    gar.units.insert("project/base".parse().unwrap(), standing);
+    let unit = place("gar/project/base");
+    let gar = world.registries.get_mut(&unit.registry).expect("it was added");
+    gar.units.insert(unit.repository, standing);
 }
 
 fn drift(setting: &str, change: Change) -> Drift {

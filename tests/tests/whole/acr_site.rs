@@ -224,13 +224,3 @@ pub(crate) fn resource() -> String {
 pub(crate) fn mirror(from: &str) -> String {
     format!("  - {{ from: origin/{from}, to: [\"acr/mirror/{{name}}\"], tags: {{ at_least: 0 }} }}\n")
 }
-
-/// Counts what was asked of an Azure, by the first two segments of its path.
-pub(crate) fn asked(azure: &Azure) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for asked in azure.asked() {
-        let path: Vec<&str> = asked.path.split('/').skip(1).take(2).collect();
-        *counts.entry(path.join("/")).or_default() += 1;
-    }
-    counts
-}
