@@ -1,6 +1,6 @@
 //! An Azure to copy to: its double over the strict front over a real registry, and a source beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 
 use oci::{Digest, Manifest};
