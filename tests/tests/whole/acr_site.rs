@@ -1,15 +1,18 @@
 //! An Azure to copy to: its double over the strict front over a real registry, and a source beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use oci::{Digest, Manifest};
 use serde_json::Value;
 use testkit::azure::{Azure, Principal, Right, TENANT, resource_id};
 use testkit::binary::{Output, Sandbox};
+use testkit::fault::Fault;
 use testkit::front::acr::{AcrFront, AcrRules};
 use testkit::image::Content;
 use testkit::process::DockerRegistry;
+use testkit::proxy::Proxy;
 use testkit::software::{Need, need, skopeo};
 
 use crate::site::{End, NO_CHANGES, named_blobs};
@@ -39,6 +42,8 @@ pub(crate) struct AcrSite {
     pub(crate) front: AcrFront,
     // What the front stands before; it ends when dropped.
     _registry: DockerRegistry,
+    // What slows it down.
+    _slow: Option<Proxy>,
 }
 
 impl AcrSite {
@@ -49,12 +54,26 @@ impl AcrSite {
 
     /// Starts all of it with this principal.
     pub(crate) async fn start_as(principal: Principal) -> Option<Self> {
+        Self::start_with(principal, None).await
+    }
+
+    /// Starts all of it with an application that may do everything; each request of the protocol takes so long.
+    pub(crate) async fn start_slow(delay: Duration) -> Option<Self> {
+        Self::start_with(Principal::new(CLIENT, Right::ALL).secret(SECRET), Some(delay)).await
+    }
+
+    async fn start_with(principal: Principal, delay: Option<Duration>) -> Option<Self> {
         if need("docker-registry") == Need::Skip || need("skopeo") == Need::Skip {
             return None;
         }
         let azure = Azure::start().await;
         let registry = DockerRegistry::start_with(azure.access()).await;
-        let front = AcrFront::start(registry.host(), AcrRules::default()).await;
+        let slow = match delay {
+            Some(delay) => Some(slowed(registry.host(), delay).await),
+            None => None,
+        };
+        let behind = slow.as_ref().map_or(registry.host().to_owned(), Proxy::host);
+        let front = AcrFront::start(&behind, AcrRules::default()).await;
         azure.serve(&front.host());
         azure.admit(principal);
         azure.admit(Principal::new(READER, Right::ALL).secret(SECRET));
@@ -67,6 +86,7 @@ impl AcrSite {
             azure,
             front,
             _registry: registry,
+            _slow: slow,
         })
     }
 
@@ -197,6 +217,12 @@ impl AcrSite {
     }
 }
 
+async fn slowed(upstream: &str, delay: Duration) -> Proxy {
+    let proxy = Proxy::start(upstream).await;
+    proxy.set_faults(move |_| Fault::Delay(delay));
+    proxy
+}
+
 /// Writes the certificate of the authority to where configurations and skopeo look for it.
 pub(crate) fn trust(sandbox: &Sandbox, azure: &Azure) {
     sandbox.write("ca.pem", &azure.certificate());
@@ -223,14 +249,4 @@ pub(crate) fn resource() -> String {
 /// A mirror of a whole repository of the source.
 pub(crate) fn mirror(from: &str) -> String {
     format!("  - {{ from: origin/{from}, to: [\"acr/mirror/{{name}}\"], tags: {{ at_least: 0 }} }}\n")
-}
-
-/// Counts what was asked of an Azure, by the first two segments of its path.
-pub(crate) fn asked(azure: &Azure) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for asked in azure.asked() {
-        let path: Vec<&str> = asked.path.split('/').skip(1).take(2).collect();
-        *counts.entry(path.join("/")).or_default() += 1;
-    }
-    counts
 }
