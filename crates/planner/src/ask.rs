@@ -251,7 +251,7 @@ impl<'a> Ask<'a> {
     ///
     /// A listing that does not tell subjects is completed by reading what it lists: once, as manifests never change.
     fn attached(&mut self, place: &Place, subject: &Digest) -> Answered<Option<Vec<Descriptor>>> {
-        let has_api = self.capabilities(&place.registry).referrers_api == Some(true);
+        let has_api = self.has_referrers_api(&place.registry);
         let Some(stock) = self.stock(place).filter(|_| has_api) else {
             return Ok(None);
         };

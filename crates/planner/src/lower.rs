@@ -268,12 +268,18 @@ impl<'l> Lowering<'_, 'l> {
                 from,
                 ..draft(OpKind::MountBlob, reason)
             };
-            let wishes = places
+            // What comes from another registry is mounted from in its turn.
+            let (across, within): (Vec<_>, Vec<_>) = places
                 .into_iter()
-                .map(|(place, mounting)| self.mount(blob, place, mounting))
-                .collect();
-            self.drafts
-                .fold(&Item::Blob(blob.clone()), &draft, wishes, usize::MAX);
+                .partition(|(_, mounting)| mounting.origin.is_some());
+            for places in [across, within] {
+                let wishes = places
+                    .into_iter()
+                    .map(|(place, mounting)| self.mount(blob, place, mounting))
+                    .collect();
+                self.drafts
+                    .fold(&Item::Blob(blob.clone()), &draft, wishes, usize::MAX);
+            }
         }
     }
 

@@ -199,12 +199,12 @@ impl<'a> Walk<'a, '_> {
         let capabilities = self.ask.capabilities(&unit.registry);
         let registry = self.spec.registries.get(&unit.registry);
         let settings = registry.and_then(|registry| registry.connection.settings());
-        let is_asked = capabilities.creation == Creation::Call
-            && match listed {
-                true => settings.is_some(),
-                // What is not listed may only lack images: its repository is one above.
-                false => capabilities.depth.is_some(),
-            };
+        let called = capabilities.creation == Creation::Call;
+        let is_asked = match listed {
+            true => called && settings.is_some(),
+            // What is not listed may only lack images: its repository is one above.
+            false => capabilities.depth.is_some(),
+        };
         // Who names the registry's resource wants to be told early that nothing can be pushed there.
         let is_named = registry.is_some_and(|registry| registry.connection.resource_id.is_some());
         if is_asked || is_named {

@@ -68,8 +68,9 @@ fn kinds(plan: &Plan) -> Vec<OpKind> {
 }
 
 fn standing(world: &mut World, standing: Standing) {
-    let gar = world.registries.get_mut(&"gar".parse().unwrap()).unwrap();
-    gar.units.insert("project/base".parse().unwrap(), standing);
+    let unit = place("gar/project/base");
+    let gar = world.registries.get_mut(&unit.registry).expect("it was added");
+    gar.units.insert(unit.repository, standing);
 }
 
 fn drift(setting: &str, change: Change) -> Drift {
@@ -372,6 +373,33 @@ fn relatives_mount_from_each_other() {
     );
     let applied = apply(&mut world, &plan);
     assert!(applied.sent.is_empty() && applied.declined.is_empty());
+}
+
+#[test]
+fn one_repository_mounts_from_a_relative_and_the_others_from_it() {
+    let relative = Options {
+        family: Some("relatives".to_owned()),
+        ..Options::default()
+    };
+    let mut world = between(relative.clone(), &relative);
+    let spec = world.spec(vec![mirror("hub/app", &["gar/one", "gar/two", "gar/three"])]);
+    let plan = world.plan(&spec);
+    let mounts: Vec<_> = plan
+        .ops
+        .iter()
+        .filter(|op| op.kind == OpKind::MountBlob)
+        .collect();
+    let across = mounts
+        .iter()
+        .flat_map(|op| &op.at)
+        .filter(|at| at.origin.is_some());
+    assert_eq!(across.count(), 2);
+    assert_eq!(plan.summary.blobs.mount, 6);
+    let within = mounts
+        .iter()
+        .filter(|op| op.at.iter().all(|at| at.origin.is_none()));
+    assert!(within.clone().count() > 0 && within.clone().all(|op| !op.after_end.is_empty()));
+    assert!(apply(&mut world, &plan).declined.is_empty());
 }
 
 #[test]

@@ -236,7 +236,7 @@ impl Exchange {
     }
 
     /// Sends a request with a pass, and tells what the registry asks for where it turned that down. A request that waited
-    /// for its turn takes the token of that moment: the one it came with may have ended, or there was none yet.
+    /// for its turn takes the pass of that moment: the one it came with may have ended, or there was none yet.
     async fn shown(
         &self,
         errand: &Errand,
@@ -250,10 +250,12 @@ impl Exchange {
         let shown = pass.clone();
         let _turn = self.auth.turn(shown.as_ref()).await?;
         let _permit = self.gate.enter(lane, errand.operation).await?;
-        if pass.as_ref().is_none_or(Pass::has_ended)
-            && let Some(token) = self.auth.token(&errand.scope).await?
-        {
-            *pass = Some(token);
+        let latest = self.auth.latest(&errand.scope, pass.as_ref()).await?;
+        // Whoever shows a password that nobody has taken yet does so alone. With a place at the gate nobody waits for that:
+        // what there was is shown then, and if it is refused, that leads back to here.
+        let turn = latest.as_ref().map(Auth::turn_at_once);
+        if let Some(Ok(_)) = turn {
+            pass.clone_from(&latest);
         }
         let pass = pass.as_ref();
         let landed = self.walk(errand, body, pass).await?;

@@ -123,18 +123,25 @@ impl Pair {
             .collect()
     }
 
-    /// Returns every blob of every repository, as if each mount had been answered with `status`.
-    fn wanted(&self, status: u16) -> BTreeSet<(RepositoryName, Digest, u16)> {
-        let of = |(image, content): &(&str, Content)| {
-            let repository: RepositoryName = format!("my-project/mirror/{image}")
-                .parse()
-                .expect("it is a repository");
-            let blobs = named_blobs(content).into_iter();
-            blobs
-                .map(|blob| (repository.clone(), blob, status))
-                .collect::<Vec<_>>()
-        };
-        self.images.iter().flat_map(of).collect()
+    /// Counts how often each blob was to be mounted across with this answer.
+    fn crossings(&self, status: u16) -> BTreeMap<Digest, usize> {
+        let mut crossings = BTreeMap::new();
+        for (_, digest, _) in self
+            .mounts()
+            .into_iter()
+            .filter(|(_, _, answer)| *answer == status)
+        {
+            *crossings.entry(digest).or_default() += 1;
+        }
+        crossings
+    }
+
+    /// Counts the blobs of every repository.
+    fn named(&self) -> usize {
+        self.images
+            .iter()
+            .map(|(_, content)| named_blobs(content).len())
+            .sum()
     }
 
     /// Returns all blobs.
@@ -152,10 +159,11 @@ async fn gar_blobs_are_mounted_across_googles_hosts_and_none_is_read_or_sent() {
         return;
     };
     let report = pair.mirror("").await;
-    assert_eq!(pair.mounts(), pair.wanted(201));
+    // Each blob crosses once; the other images mount it from where it is then.
+    assert_eq!(pair.crossings(201), once(pair.blobs()));
     assert_eq!(pair.uploads(), 0);
     assert_eq!(pair.reads(), BTreeMap::new());
-    assert_eq!(report["ops"]["mounted"], pair.wanted(201).len());
+    assert_eq!(report["ops"]["mounted"], pair.named());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,7 +183,8 @@ async fn gar_blobs_are_sent_where_a_mount_is_declined() {
         return;
     };
     let _ = pair.mirror("").await;
-    assert_eq!(pair.mounts(), pair.wanted(202));
-    assert_eq!(pair.uploads(), pair.wanted(202).len());
+    assert_eq!(pair.crossings(202), once(pair.blobs()));
+    // The first image is sent what its mounts were declined; the front declines those within America too.
+    assert!(pair.uploads() >= pair.blobs().len());
     assert_eq!(pair.reads().into_keys().collect::<BTreeSet<_>>(), pair.blobs());
 }

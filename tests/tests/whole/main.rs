@@ -16,6 +16,7 @@ mod broken_configurations;
 mod commands;
 mod counts;
 mod demo;
+mod documentation;
 mod ecr;
 mod ecr_inventory;
 mod ecr_push;
