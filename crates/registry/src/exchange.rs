@@ -59,6 +59,9 @@ struct Errand {
     redirects: Redirects,
 }
 
+/// How many tokens may end on their way, one after the other, before the registry is taken at its word.
+const MAX_LATE: u32 = 3;
+
 /// A response and where it came from.
 struct Landed {
     response: Response,
@@ -194,7 +197,7 @@ impl Exchange {
     /// Signs in as the registry asks, and once more where what we had is out of date.
     async fn admitted(&self, errand: &Errand, body: &mut CallBody) -> Result<Landed, Failure> {
         let mut pass = self.auth.pass(&errand.scope, None).await?;
-        let mut renewed = false;
+        let (mut renewed, mut late) = (false, 0);
         loop {
             let (mut landed, asked) = self.shown(errand, body, &mut pass).await?;
             let streamed = matches!(body, CallBody::Stream { .. });
@@ -210,7 +213,10 @@ impl Exchange {
                 continue;
             };
             let known = self.auth.learn(&asked)?;
-            let last = renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass));
+            // A token that ended before its answer came says nothing of a newer one.
+            let ended = pass.as_ref().is_some_and(Pass::has_ended) && late < MAX_LATE;
+            late += u32::from(ended);
+            let last = !ended && (renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass)));
             if streamed {
                 self.forget(errand, pass.as_ref()).await;
                 return Ok(landed);

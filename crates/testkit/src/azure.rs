@@ -17,6 +17,7 @@ mod ticket;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ struct Shared {
     upstream: OnceLock<Upstream>,
     storage: OnceLock<String>,
     storage_upstream: OnceLock<Upstream>,
+    challenges: AtomicUsize,
     hub: import::Hub,
 }
 
@@ -84,6 +86,7 @@ impl Azure {
             upstream: OnceLock::new(),
             storage: OnceLock::new(),
             storage_upstream: OnceLock::new(),
+            challenges: AtomicUsize::new(0),
             hub: import::Hub::default(),
         });
         let (entra, management, registry) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
@@ -143,6 +146,12 @@ impl Azure {
     /// As [`Azure::serve`].
     pub fn serve_open(&self, upstream: &str) {
         self.put_behind(Upstream::new(upstream, data::Checks::Here));
+    }
+
+    /// Returns how many requests of the protocol were answered by a challenge here.
+    #[must_use]
+    pub fn challenges(&self) -> usize {
+        self.shared.challenges.load(Ordering::Relaxed)
     }
 
     fn put_behind(&self, upstream: Upstream) {

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use oci::{Digest, Manifest};
 use serde_json::Value;
 use testkit::azure::{Azure, Principal, Right, TENANT, resource_id};
 use testkit::binary::{Output, Sandbox};
+use testkit::fault::Fault;
 use testkit::front::acr::{AcrFront, AcrRules};
 use testkit::image::Content;
 use testkit::process::DockerRegistry;
+use testkit::proxy::Proxy;
 use testkit::software::{Need, need, skopeo};
 
 use crate::site::{End, NO_CHANGES, named_blobs};
@@ -39,6 +42,8 @@ pub(crate) struct AcrSite {
     pub(crate) front: AcrFront,
     // What the front stands before; it ends when dropped.
     _registry: DockerRegistry,
+    // What slows it down.
+    _slow: Option<Proxy>,
 }
 
 impl AcrSite {
@@ -49,12 +54,26 @@ impl AcrSite {
 
     /// Starts all of it with this principal.
     pub(crate) async fn start_as(principal: Principal) -> Option<Self> {
+        Self::start_with(principal, None).await
+    }
+
+    /// Starts all of it with an application that may do everything; each request of the protocol takes so long.
+    pub(crate) async fn start_slow(delay: Duration) -> Option<Self> {
+        Self::start_with(Principal::new(CLIENT, Right::ALL).secret(SECRET), Some(delay)).await
+    }
+
+    async fn start_with(principal: Principal, delay: Option<Duration>) -> Option<Self> {
         if need("docker-registry") == Need::Skip || need("skopeo") == Need::Skip {
             return None;
         }
         let azure = Azure::start().await;
         let registry = DockerRegistry::start_with(azure.access()).await;
-        let front = AcrFront::start(registry.host(), AcrRules::default()).await;
+        let slow = match delay {
+            Some(delay) => Some(slowed(registry.host(), delay).await),
+            None => None,
+        };
+        let behind = slow.as_ref().map_or(registry.host().to_owned(), Proxy::host);
+        let front = AcrFront::start(&behind, AcrRules::default()).await;
         azure.serve(&front.host());
         azure.admit(principal);
         azure.admit(Principal::new(READER, Right::ALL).secret(SECRET));
@@ -67,6 +86,7 @@ impl AcrSite {
             azure,
             front,
             _registry: registry,
+            _slow: slow,
         })
     }
 
@@ -195,6 +215,12 @@ impl AcrSite {
         let certificates = self.sandbox.path("certificates").display().to_string();
         (certificates, format!("{READER}:{SECRET}"))
     }
+}
+
+async fn slowed(upstream: &str, delay: Duration) -> Proxy {
+    let proxy = Proxy::start(upstream).await;
+    proxy.set_faults(move |_| Fault::Delay(delay));
+    proxy
 }
 
 /// Writes the certificate of the authority to where configurations and skopeo look for it.

@@ -2,7 +2,9 @@
 //!
 //! One binary, so that everything is linked once.
 
+mod acr_expiry;
 mod acr_imports;
+mod acr_inventory;
 mod acr_layers;
 mod acr_locks;
 mod acr_sign_in;

@@ -211,8 +211,8 @@ async fn identify(
             ..
         }) => Ok(Identity::Plain(sources.without_cloud(Some(origin)))),
         // A cloud that knows us and fails says so to whoever asks the registry, and to nobody else.
-        Ok(_) | Err(_) => {
-            let credentials = sources.with_cloud(provider.credentials());
+        found @ (Ok(_) | Err(_)) => {
+            let credentials = sources.with_cloud(provider.credentials(), found.ok());
             Ok(Identity::Cloud(Arc::new(SignedInProvider::new(
                 provider,
                 credentials,

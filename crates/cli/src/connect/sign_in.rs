@@ -2,13 +2,14 @@
 //! nobody.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use oci::Host;
 use planner::RegistryName;
 use planner::config::Auth;
-use registry::CredentialSource;
 use registry::credentials::{Anonymous, Chain, DockerFiles, Helper, Nobody, Static, TokenSource};
+use registry::{CredentialSource, Error, SignIn};
 
 use super::manner::Manner;
 use crate::credentials;
@@ -60,11 +61,36 @@ impl Sources {
         ))
     }
 
-    /// Puts the sources in order, with a cloud's own identity between what is declared and what is kept.
-    pub(super) fn with_cloud(self, cloud: Arc<dyn CredentialSource>) -> Arc<dyn CredentialSource> {
+    /// Puts the sources in order, with a cloud's own identity between what is declared and what is kept. `found` is what
+    /// the cloud gave when it was asked who we are.
+    pub(super) fn with_cloud(
+        self,
+        cloud: Arc<dyn CredentialSource>,
+        found: Option<SignIn>,
+    ) -> Arc<dyn CredentialSource> {
+        let found = Mutex::new(found);
+        let cloud = Arc::new(Cloud { found, source: cloud });
         Arc::new(Chain::new(
             self.first.into_iter().chain([cloud, self.kept]).collect(),
         ))
+    }
+}
+
+/// A cloud's identity: what it gave already is used before it is asked again.
+#[derive(Debug)]
+struct Cloud {
+    found: Mutex<Option<SignIn>>,
+    source: Arc<dyn CredentialSource>,
+}
+
+#[async_trait]
+impl CredentialSource for Cloud {
+    async fn sign_in(&self) -> Result<SignIn, Error> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match found {
+            Some(found) => Ok(found),
+            None => self.source.sign_in().await,
+        }
     }
 }
 
@@ -206,6 +232,26 @@ mod tests {
             ..Auth::default()
         };
         assert_eq!(found(Some(&auth), &manner).await, Credential::Anonymous);
+    }
+
+    #[tokio::test]
+    async fn what_a_cloud_gave_is_used_once_before_it_is_asked_again() {
+        let (name, host) = site();
+        let manner = Manner::declared(PathBuf::new(), &Access::default());
+        let cloud = Arc::new(TokenSource::new(
+            "cloud".to_owned(),
+            Arc::new(|| Ok(Secret::new("second"))),
+        ));
+        let found = SignIn {
+            credential: Credential::Bearer(Secret::new("first")),
+            ..SignIn::anonymous()
+        };
+        let sources = Sources::of(&name, &host, None, &manner).unwrap();
+        let source = sources.with_cloud(cloud, Some(found));
+        for expected in ["first", "second", "second"] {
+            let credential = source.sign_in().await.unwrap().credential;
+            assert_eq!(credential, Credential::Bearer(Secret::new(expected)));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt as _;
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
@@ -67,6 +68,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> io::R
     if upstream.checks == Checks::Here
         && let Some(refusal) = unlet(&request, shared)
     {
+        shared.challenges.fetch_add(1, Ordering::Relaxed);
         return refusal;
     }
     let manifest = manifest(&request);
