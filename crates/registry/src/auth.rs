@@ -485,7 +485,7 @@ impl Auth {
 
 impl Pass {
     /// Returns true where it should not be sent any more.
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         match self.until {
             Some(until) => until <= Instant::now(),
             None => self.signed.lease.is_due(),

@@ -9,7 +9,7 @@ use oci::Host;
 use planner::RegistryName;
 use planner::config::Auth;
 use registry::credentials::{Anonymous, Chain, DockerFiles, Helper, Nobody, Static, TokenSource};
-use registry::{CredentialSource, Error, SignIn};
+use registry::{Credential, CredentialSource, Error, SignIn};
 
 use super::manner::Manner;
 use crate::credentials;
@@ -46,10 +46,14 @@ impl Sources {
         })
     }
 
-    /// Returns true where the configuration or a flag says who signs in, so that no cloud has a say.
-    pub(super) fn decided(&self, manner: &Manner, name: &str) -> bool {
-        let flagged = |name: RegistryName| manner.flags(&name).is_some_and(|flags| flags.sign_in.is_some());
-        self.declared.is_some() || name.parse().is_ok_and(flagged)
+    /// Returns true where a flag or the configuration says who signs in, so that no cloud has a say. The file that a flag
+    /// names does where it knows the host, and where it can't be read.
+    pub(super) async fn decided(&self) -> bool {
+        if self.declared.is_some() {
+            return true;
+        }
+        let first = Chain::new(self.first.clone()).sign_in().await;
+        first.is_err() || first.is_ok_and(|first| first.credential != Credential::Anonymous)
     }
 
     /// Puts the sources in order, without a cloud's. The first that has a credential decides.
@@ -156,7 +160,7 @@ fn declared(
 #[cfg(test)]
 mod tests {
     use planner::config::SecretReference;
-    use registry::{Credential, Secret};
+    use registry::Secret;
 
     use super::*;
     use crate::arguments::{Access, OneRegistry};
@@ -232,6 +236,17 @@ mod tests {
             ..Auth::default()
         };
         assert_eq!(found(Some(&auth), &manner).await, Credential::Anonymous);
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_flag_leaves_a_cloud_no_say_where_it_knows_the_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let manner = Manner::declared(PathBuf::new(), &authfile(&directory));
+        for (host, decided) in [("site.example", true), ("other.example", false)] {
+            let (name, host) = (site().0, host.parse().unwrap());
+            let sources = Sources::of(&name, &host, None, &manner).unwrap();
+            assert_eq!(sources.decided().await, decided, "{host}");
+        }
     }
 
     #[tokio::test]
