@@ -99,12 +99,13 @@ async fn who_may_push_and_not_lock_is_told_that_the_tag_stands_unlocked() {
     let report = site.apply(77).await;
     let failure = &report["failures"][0];
     let error = failure["error"].as_str().expect("an error is text");
-    assert!(error.contains("the tag was written; lock it"), "{error}");
+    assert!(error.contains("the tag stands; lock it"), "{error}");
     let hint = failure["hint"].as_str().expect("there is a hint");
     assert!(
         hint.contains("\"Container Registry Repository Writer\""),
         "{hint}"
     );
     assert!(hint.contains("repositories/metadata/write"), "{hint}");
+    assert_eq!(report["changes"][0]["tag"], "v1", "it was written all the same");
     site.assert_holds("mirror/app", &content).await;
 }

@@ -20,11 +20,14 @@ use crate::support::{CLIENT, MANIFEST, NoMetadata, digest};
 /// The variable that tells a child whom to ask.
 const TO: &str = "TRANSSHIP_TEST_CHILD";
 
-/// Signs in with all that the environment has, lists a repository, and prints what came of it as one line of JSON.
+/// Signs in with all that the environment has, lists a repository, and prints what came of it as one line of JSON. The other
+/// tests run it, with an environment of theirs; among them it is told nothing and has nothing to do.
 #[tokio::test]
-#[ignore = "it is run by the other tests, with an environment of theirs"]
 async fn signs_in_and_lists() {
-    let to: Value = serde_json::from_str(&std::env::var(TO).unwrap()).unwrap();
+    let Ok(to) = std::env::var(TO) else {
+        return;
+    };
+    let to: Value = serde_json::from_str(&to).unwrap();
     let host: Host = to["host"].as_str().unwrap().parse().unwrap();
     let auth: Auth = serde_json::from_value(to["auth"].clone()).unwrap();
     let transport = HttpTransport::new(&TlsSettings::default(), "test").unwrap();
@@ -62,7 +65,7 @@ async fn child(azure: &Azure, auth: Value, variables: &[(String, String)]) -> Va
     fs::write(&bundle, azure.certificate()).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "child::signs_in_and_lists", "--ignored", "--nocapture"])
+        .args(["--exact", "child::signs_in_and_lists", "--nocapture"])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("SSL_CERT_FILE", &bundle)
