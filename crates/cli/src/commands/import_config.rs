@@ -88,7 +88,7 @@ fn summary(imported: &Imported, format: Format) -> String {
         1 => "1 mirror".to_owned(),
         several => format!("{several} mirrors"),
     };
-    format!("From {format}: {mirrors} written, {left_out} things left out. What changes:\n")
+    format!("From {format}: {mirrors} written, {left_out} left out. What changes:\n")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use regex::Regex;
 use super::book::{Auth, Id, Settings, own};
 use super::draft::{Draft, From, Item, LeftOut, Mirror};
 use super::importer::Pass;
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::reading::{Keys, Reading};
 use super::report::Kind;
 use super::skopeo::{UNVERIFIED, unverified};
@@ -80,7 +80,7 @@ fn top(reading: &mut Reading<'_>, tree: &Node) {
         if let Some((directory, span)) = reading.text_of(skopeo, "certs-dir") {
             let text = format!(
                 "name the files below {} under `tls` of the registries that need them",
-                one_line(directory)
+                shown(directory)
             );
             reading.tell(Kind::ToDo, span, text);
         }
@@ -120,7 +120,7 @@ fn task(reading: &mut Reading<'_>, node: &Node, draft: &mut Draft) {
         return;
     };
     let task = Task {
-        name: one_line(name),
+        name: shown(name),
         source,
         target,
         host,
@@ -149,7 +149,7 @@ fn location(reading: &mut Reading<'_>, node: &Node, draft: &mut Draft) -> Option
         }
     };
     if host.as_str() != text {
-        let text = format!("`{}` is written as `{host}`", one_line(text));
+        let text = format!("`{}` is written as `{host}`", shown(text));
         reading.tell(Kind::Rewritten, span, text);
     }
     let mut settings = Settings {
@@ -233,7 +233,7 @@ fn mapping(reading: &mut Reading<'_>, node: &Node, task: &Task, draft: &mut Draf
         Some(expression) => found(reading, span, expression, to),
         None => one(reading, span, task, from, to),
     };
-    let what = format!("`{}` of the task `{}`", one_line(from), task.name);
+    let what = format!("`{}` of the task `{}`", shown(from), task.name);
     let at = reading.at(span);
     let way = match way {
         Ok(way) => way,
@@ -279,7 +279,7 @@ fn platform(reading: &mut Reading<'_>, keys: Keys<'_>, from: Span) -> Option<Str
             let text = "a mapping with a platform puts that one image under the tag; here the whole index is copied, so that the tag has \
                         the source's digest";
             reading.changed(span, text);
-            let platform = one_line(platform);
+            let platform = shown(platform);
             Some(format!(
                 "dregsy copies {platform} alone, this the whole index: platforms: [{platform}] with an `index:` chooses"
             ))
@@ -381,10 +381,10 @@ fn replaced(path: &str, text: &str) -> Result<String, String> {
 /// Reads a mapping of repositories that are found.
 fn found(reading: &mut Reading<'_>, span: Span, expression: &str, to: Option<&str>) -> Result<Way, String> {
     let expression = expression.trim();
-    let shown = one_line(expression);
+    let text_shown = shown(expression);
     let globs = globs::globs(expression).filter(|_| !pattern::has_loose_alternatives(expression));
     let globs =
-        globs.ok_or_else(|| format!("no glob of repositories says `{shown}`; name what is wanted"))?;
+        globs.ok_or_else(|| format!("no glob of repositories says `{text_shown}`; name what is wanted"))?;
     let text = "every repository that matches is taken; dregsy lists 100 at most unless `lister.maxItems` says otherwise";
     reading.changed(span, text);
     let to = match to {

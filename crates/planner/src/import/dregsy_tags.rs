@@ -4,7 +4,7 @@ use oci::{Digest, Tag};
 
 use super::draft::Set;
 use super::pattern;
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::ranges::{BLANG_VERSIONS, blang};
 use super::reading::Reading;
 use super::report::Kind;
@@ -75,7 +75,7 @@ fn item<'n>(
     items: &mut Items<'n>,
     selected: &mut Selected,
 ) -> Result<(), Problem> {
-    let what = || format!("`{}`", one_line(text));
+    let what = || format!("`{}`", shown(text));
     if let Some(range) = text.strip_prefix("semver:") {
         blang(&[range]).map_err(|why| (what(), why))?;
         reading.changed(span, BLANG_VERSIONS);

@@ -5,7 +5,7 @@ use oci::{Digest, Reference, Tag};
 use super::book::{Auth, Secret, Settings, own};
 use super::draft::{Draft, From, Item, LeftOut, Mirror, Set};
 use super::importer::Pass;
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::reading::{Keys, Reading};
 use super::report::Kind;
 use super::skopeo::{UNVERIFIED, unverified};
@@ -68,7 +68,7 @@ fn auth(reading: &mut Reading<'_>, entry: &Entry, draft: &mut Draft) {
         Ok(host) => host,
         Err(why) => {
             let at = reading.at(entry.key_span);
-            let what = format!("the registry `{}`", one_line(&entry.key));
+            let what = format!("the registry `{}`", shown(&entry.key));
             draft.items.push(Item::LeftOut(LeftOut { at, what, why }));
             return;
         }
@@ -193,7 +193,7 @@ fn rule(reading: &mut Reading<'_>, entry: &Entry, draft: &mut Draft) {
 fn left_out(reading: &Reading<'_>, span: Span, what: &str, why: String, draft: &mut Draft) {
     draft.items.push(Item::LeftOut(LeftOut {
         at: reading.at(span),
-        what: format!("`{}`", one_line(what)),
+        what: format!("`{}`", shown(what)),
         why,
     }));
 }
@@ -321,7 +321,7 @@ fn digest(text: &str) -> Result<Digest, String> {
 
 fn valid(tag: &str) -> Result<Tag, String> {
     tag.parse()
-        .map_err(|error: oci::NameError| format!("`{}`: {error}", one_line(tag)))
+        .map_err(|error: oci::NameError| format!("`{}`: {error}", shown(tag)))
 }
 
 fn distinct(tags: &[&str]) -> Result<Vec<String>, String> {

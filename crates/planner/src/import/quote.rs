@@ -76,6 +76,19 @@ pub(super) fn one_line(text: &str) -> String {
     spaced.collect()
 }
 
+/// Shows a foreign text in a comment or a report: on one line, and without the user and password that a reference may start with.
+pub(super) fn shown(text: &str) -> String {
+    let text = one_line(text);
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let first = text[start..].split('/').next().unwrap_or_default();
+    match first.rsplit_once('@') {
+        Some((user, host)) if !host.starts_with("sha256:") && !host.starts_with("sha512:") => {
+            format!("{}***{}", &text[..start], &text[start + user.len()..])
+        }
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +105,19 @@ mod tests {
             assert_eq!(literal(text), escaped);
             let back = crate::config::expand::expand(escaped, &|_| None);
             assert_eq!(back.as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_user_and_a_password_are_never_shown() {
+        for (text, expected) in [
+            ("robot:hunter2@quay.io/a:1", "***@quay.io/a:1"),
+            ("docker://robot:hunter2@quay.io/a", "docker://***@quay.io/a"),
+            ("quay.io/a@sha256:12", "quay.io/a@sha256:12"),
+            ("busybox@sha256:12", "busybox@sha256:12"),
+            ("a\nb", "a b"),
+        ] {
+            assert_eq!(shown(text), expected);
         }
     }
 

@@ -190,8 +190,8 @@ fn whole(version: &str) -> Result<String, String> {
     let numbers = core(version);
     let suffix = &version[version.len() - (version.trim_start_matches('v').len() - numbers.len())..];
     let mut parts: Vec<&str> = numbers.split('.').collect();
-    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !parts.iter().all(|part| is_number(&part)) {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !parts.iter().all(|part| is_number(part)) {
         return Err(format!("`{version}` is no version to regsync"));
     }
     while parts.len() > 3 && parts.last().is_some_and(|part| part.trim_matches('0').is_empty()) {

@@ -102,7 +102,7 @@ impl Reading<'_> {
         // A text in braces that lacks its quotes reads as a key, and may be a secret.
         let key = match entry.value.is_null() {
             true => "a key without a value".to_owned(),
-            false => format!("`{}`", super::quote::one_line(&entry.key)),
+            false => format!("`{}`", super::quote::shown(&entry.key)),
         };
         let text = format!(
             "{key} is unknown in {what}, and {} ignores it{meant}",

@@ -5,7 +5,7 @@ use oci::{Host, Reference};
 use super::book::Id;
 use super::draft::{Draft, From, Item, LeftOut, Mirror};
 use super::importer::Pass;
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::reading::{Keys, Reading};
 use super::report::Kind;
 use super::{globs, go_template, pattern, place, regsync_creds, regsync_tags};
@@ -181,7 +181,7 @@ fn step<'n>(reading: &mut Reading<'_>, node: &'n Node, defaults: Keys<'n>, draft
         );
         return;
     };
-    let what = format!("`{}` to `{}`", one_line(source), one_line(target));
+    let what = format!("`{}` to `{}`", shown(source), shown(target));
     let read = |text: &str| {
         match text.starts_with("ocidir://") {
         true => Err("a layout of regclient's holds one repository, and ours many; copy it with `transship copy oci:PATH`".to_owned()),
@@ -200,7 +200,7 @@ fn step<'n>(reading: &mut Reading<'_>, node: &'n Node, defaults: Keys<'n>, draft
             "image" => step.image(reading, draft),
             "repository" => step.repository(reading, draft),
             "registry" => step.registry(reading, draft),
-            other => Err(format!("regsync knows no type `{}`", one_line(other))),
+            other => Err(format!("regsync knows no type `{}`", shown(other))),
         }
     });
     let at = reading.at(node.span);
@@ -271,11 +271,10 @@ impl Step<'_> {
         let mut all = Vec::new();
         for (text, _) in reading.texts_of(keys, "allow") {
             let found = globs::globs(text).filter(|_| !pattern::has_loose_alternatives(text));
-            let shown = one_line(text);
-            all.extend(
-                found
-                    .ok_or_else(|| format!("no glob of repositories says `{shown}`; name what is wanted"))?,
-            );
+            let text_shown = shown(text);
+            all.extend(found.ok_or_else(|| {
+                format!("no glob of repositories says `{text_shown}`; name what is wanted")
+            })?);
         }
         if all.is_empty() {
             all.push("**".to_owned());
@@ -335,7 +334,7 @@ impl Step<'_> {
                     .into_iter()
                     .collect::<Vec<_>>(),
             };
-            let wanted = one_line(&wanted.join(", "));
+            let wanted = shown(&wanted.join(", "));
             mirror
                 .comments
                 .push(format!("regsync copies {wanted} alone, this the whole index: platforms: [{wanted}] with an `index:` chooses"));
@@ -348,7 +347,9 @@ impl Step<'_> {
 
 /// A reference, unless a variable keeps it from being read.
 fn foreign(text: &str) -> Result<Option<Reference>, String> {
+    let first = text.split('/').next().unwrap_or_default();
     match text.contains("${") {
+        true if first.contains('@') => Err("a reference holds no user and no password".to_owned()),
         true => Ok(None),
         false => place::reference(text).map(Some),
     }

@@ -4,7 +4,7 @@ use super::book::{Auth, Secret, Settings};
 use super::draft::{Draft, Item, LeftOut};
 use super::go_template;
 use super::place;
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::reading::{Keys, Reading};
 use super::report::Kind;
 use crate::config::node::Node;
@@ -78,7 +78,7 @@ pub(super) fn read(reading: &mut Reading<'_>, node: &Node, draft: &mut Draft) {
     }) {
         Ok(host) => host,
         Err(why) => {
-            let what = format!("the registry `{}`", one_line(name));
+            let what = format!("the registry `{}`", shown(name));
             let at = reading.at(span);
             draft.items.push(Item::LeftOut(LeftOut { at, what, why }));
             return;
@@ -119,7 +119,7 @@ fn tls(reading: &mut Reading<'_>, keys: Keys<'_>, settings: &mut Settings) {
         Some(("insecure", _)) => settings.insecure_skip_verify = true,
         Some(("enabled", _)) | None => {}
         Some((other, span)) => {
-            let message = format!("unknown value `{}` of `tls`", one_line(other));
+            let message = format!("unknown value `{}` of `tls`", shown(other));
             reading.wrong(span, message, "regsync knows enabled, insecure and disabled");
         }
     }

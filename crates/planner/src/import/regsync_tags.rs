@@ -2,7 +2,7 @@
 
 use super::draft::Set;
 use super::pattern;
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::ranges::{REGCLIENT_VERSIONS, regclient};
 use super::reading::{Keys, Reading};
 use super::report::Kind;
@@ -54,9 +54,11 @@ fn says_anything(node: &Node) -> bool {
 fn set(reading: &mut Reading<'_>, node: &Node, selected: &mut Selected) {
     let keys = reading.keys(node, "a set of tags", &KEYS);
     let before = selected.without.len();
-    let mut set = Set::default();
-    set.regex = expressions(reading, keys, "allow", selected);
-    set.exclude_regex = expressions(reading, keys, "deny", selected);
+    let mut set = Set {
+        regex: expressions(reading, keys, "allow", selected),
+        exclude_regex: expressions(reading, keys, "deny", selected),
+        ..Set::default()
+    };
     let ranges: Vec<(&str, Span)> = reading
         .texts_of(keys, "semverRange")
         .into_iter()
@@ -71,7 +73,7 @@ fn set(reading: &mut Reading<'_>, node: &Node, selected: &mut Selected) {
                 set.prerelease = range.prerelease;
             }
             Err(why) => {
-                let what = format!("the range `{}`", one_line(&texts.join("`, `")));
+                let what = format!("the range `{}`", shown(&texts.join("`, `")));
                 selected.without.push((*span, what, why));
             }
         }
@@ -94,7 +96,7 @@ fn expressions(reading: &mut Reading<'_>, keys: Keys<'_>, key: &str, selected: &
                 ours.push(literal(&expression));
             }
             Err(why) => {
-                let what = format!("the expression `{}` of `{key}`", one_line(text));
+                let what = format!("the expression `{}` of `{key}`", shown(text));
                 selected.without.push((span, what, why));
             }
         }

@@ -5,7 +5,7 @@ use oci::{Digest, RepositoryName, Tag};
 use super::book::{Auth, Id, Settings, own};
 use super::draft::{Draft, From, Item, LeftOut, Mirror, Set};
 use super::importer::{Destination, Pass};
-use super::quote::{literal, one_line};
+use super::quote::{literal, shown};
 use super::ranges::{MASTERMINDS_VERSIONS, masterminds};
 use super::reading::{Keys, Reading};
 use super::report::Kind;
@@ -81,7 +81,7 @@ impl<'d> Target<'d> {
                     settings.host = host.to_string();
                 }
                 Err(error) => {
-                    let what = format!("the destination `{}`", one_line(reference));
+                    let what = format!("the destination `{}`", shown(reference));
                     reading
                         .report
                         .tell(Kind::LeftOut, None, format!("{what}: {error}"));
@@ -141,7 +141,7 @@ fn registry(reading: &mut Reading<'_>, entry: &Entry, target: &Target<'_>, draft
         Err(error) => {
             draft.items.push(Item::LeftOut(LeftOut {
                 at: reading.at(entry.key_span),
-                what: format!("the registry `{}`", one_line(&entry.key)),
+                what: format!("the registry `{}`", shown(&entry.key)),
                 why: error,
             }));
             return;
@@ -180,7 +180,7 @@ fn registry(reading: &mut Reading<'_>, entry: &Entry, target: &Target<'_>, draft
 
 fn certificates(reading: &mut Reading<'_>, keys: Keys<'_>, settings: &mut Settings) {
     if let Some((directory, span)) = reading.text_of(keys, "cert-dir") {
-        let directory = one_line(directory);
+        let directory = shown(directory);
         let comment = format!(
             "cert-dir {directory}: name its files, tls: {{ ca: {directory}/ca.crt, client_cert: ..., client_key: ... }}"
         );
@@ -265,7 +265,7 @@ impl Wanted {
             if let Ok(digest) = item.parse::<Digest>() {
                 self.digests.push(digest);
             } else if item.parse::<Tag>().is_err() {
-                let what = format!("`{}`", one_line(item));
+                let what = format!("`{}`", shown(item));
                 self.problems
                     .push((span, what, "it is neither a tag nor a digest".to_owned()));
             } else if !tags.iter().any(|tag| tag == item) {
@@ -284,9 +284,9 @@ impl Wanted {
         match pattern::anywhere(expression) {
             Ok(ours) => {
                 if ours != expression {
-                    let shown = one_line(expression);
+                    let text_shown = shown(expression);
                     self.comments.push(format!(
-                        "skopeo's expression {shown} matches any part of a tag, ours the whole tag"
+                        "skopeo's expression {text_shown} matches any part of a tag, ours the whole tag"
                     ));
                     let text = "expressions match any part of a tag in skopeo (`1.1` takes v1.10) and the whole tag here, and are \
                                 written accordingly";
@@ -295,7 +295,7 @@ impl Wanted {
                 self.sets.push(Set::regex(literal(&ours)));
             }
             Err(error) => {
-                let what = format!("the expression `{}`", one_line(expression));
+                let what = format!("the expression `{}`", shown(expression));
                 self.problems.push((node.span, what, error));
             }
         }
@@ -315,7 +315,7 @@ impl Wanted {
                 }));
             }
             Err(error) => {
-                let what = format!("the constraint `{}`", one_line(constraint));
+                let what = format!("the constraint `{}`", shown(constraint));
                 self.problems.push((node.span, what, error));
             }
         }
@@ -327,7 +327,7 @@ impl Wanted {
         for (span, what, why) in &self.problems {
             draft.items.push(Item::LeftOut(LeftOut {
                 at: reading.at(*span),
-                what: format!("{what} of {}/{}", source.host, one_line(&path)),
+                what: format!("{what} of {}/{}", source.host, shown(&path)),
                 why: why.clone(),
             }));
         }
@@ -338,7 +338,7 @@ impl Wanted {
                 let why = other.err();
                 draft.items.push(Item::LeftOut(LeftOut {
                     at,
-                    what: format!("the repository `{}`", one_line(&path)),
+                    what: format!("the repository `{}`", shown(&path)),
                     why: why.unwrap_or_else(|| {
                         "a repository has no tag and no digest; skopeo skips it".to_owned()
                     }),

@@ -8,17 +8,17 @@ use super::{imported, notes};
 const FILES: [(Format, &str, &[&str]); 4] = [
     (
         Format::SkopeoSync,
-        "a.io: { credentials: { username: u, password: hunter2, pasword: hunter2 }, images: { x: [y] } }\n",
+        "a.io: { credentials: { username: u, password: hunter2, pasword: hunter2 }, images: { x: [y] } }\nu:hunter2@b.io: { images: { x: [y] } }\n",
         &["A_IO_PASSWORD"],
     ),
     (
         Format::Regsync,
-        "creds:\n  - { registry: a.io, user: u, pass: hunter2 }\n  - { registry: b.io, token: hunter2 }\n  - { registry: c.io, clientKey: hunter2 }\n  - { registry: d.io, user: u, pass: 'x{{env \"Y\"}}hunter2' }\n  - { registry: e.io, password: hunter2 }\n",
+        "creds:\n  - { registry: a.io, user: u, pass: hunter2 }\n  - { registry: b.io, token: hunter2 }\n  - { registry: c.io, clientKey: hunter2 }\n  - { registry: d.io, user: u, pass: 'x{{env \"Y\"}}hunter2' }\n  - { registry: e.io, password: hunter2 }\nsync:\n  - { source: 'u:hunter2@a.io/x', target: b.io/x, type: image }\n  - { source: a.io/x, target: 'u:hunter2@b.io/{{env \"X\"}}', type: image }\n",
         &["A_IO_PASSWORD", "B_IO_PASSWORD", "D_IO_PASSWORD"],
     ),
     (
         Format::ImageSyncer,
-        "a.io: { username: u, password: hunter2, passwd: hunter2 }\na.io/b: { username: u, password: hunter2-too }\na.io/c: { username: u, password: hunter2 }\n",
+        "a.io: { username: u, password: hunter2, passwd: hunter2 }\na.io/b: { username: u, password: hunter2-too }\na.io/c: { username: u, password: hunter2 }\nu:hunter2@a.io/x: b.io/x\n",
         &["A_IO_PASSWORD", "A_IO_2_PASSWORD"],
     ),
     (
