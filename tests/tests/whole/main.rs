@@ -11,6 +11,7 @@ mod counts;
 mod demo;
 mod embedded;
 mod faults;
+mod import_config;
 mod layouts;
 mod probe;
 mod real_registries;
