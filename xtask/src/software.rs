@@ -1,7 +1,9 @@
 //! What the tests need and we did not write: looked for, and installed where that is allowed.
 
 mod debian;
+mod go;
 mod python;
+mod quiet;
 
 use std::env;
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 /// Returns the interpreter of the Python environment, where there is one.
 pub(crate) fn provide() -> Option<PathBuf> {
     debian::provide();
+    go::provide();
     python::provide()
 }
 

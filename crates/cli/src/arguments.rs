@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Probe(Probe),
     /// Serve an OCI image layout as a registry
     Serve(Serve),
+    /// Make a transship.yaml of another tool's configuration
+    ImportConfig(ImportConfig),
     /// Watch plan, apply and verify at work on embedded registries
     Demo,
     /// Print completions for a shell
@@ -66,8 +68,6 @@ pub(crate) enum Command {
     Login(Later),
     /// Forget a credential (not implemented yet)
     Logout(Later),
-    /// Make a transship.yaml from another tool's configuration (not implemented yet)
-    ImportConfig(Later),
     /// Print the manual page (not implemented yet)
     Man(Later),
 }
@@ -366,6 +366,57 @@ pub(crate) struct Serve {
     /// Listen at this address; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
     pub(crate) listen: SocketAddr,
+}
+
+/// `import-config`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportConfig {
+    /// The tool: skopeo-sync, regsync, image-syncer or dregsy
+    #[arg(value_name = "FORMAT")]
+    pub(crate) format: planner::import::Format,
+
+    /// Its files; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) skopeo: SkopeoSync,
+}
+
+/// What skopeo's command line says and its file does not.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "What the command line of skopeo sync said")]
+pub(crate) struct SkopeoSync {
+    /// Where the images go
+    #[arg(long, value_name = "HOST[/PATH]")]
+    pub(crate) dest: Option<String>,
+
+    /// Keep the source's host and path below it
+    #[arg(long)]
+    pub(crate) scoped: bool,
+
+    /// End every tag with this
+    #[arg(long, value_name = "SUFFIX")]
+    pub(crate) append_suffix: Option<String>,
+
+    /// All platforms were copied: here they always are
+    #[arg(short, long)]
+    pub(crate) all: bool,
+
+    /// Check the certificate of where the images go
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) dest_tls_verify: Option<bool>,
+}
+
+impl SkopeoSync {
+    /// Returns true where any of it is said.
+    pub(crate) fn says_anything(&self) -> bool {
+        self.dest.is_some()
+            || self.append_suffix.is_some()
+            || self.dest_tls_verify.is_some()
+            || self.scoped
+            || self.all
+    }
 }
 
 /// `completion`.

@@ -7,6 +7,7 @@
 
 pub mod capabilities;
 pub mod config;
+pub mod import;
 pub mod inventory;
 pub mod place;
 pub mod plan;

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Command;
@@ -45,6 +45,58 @@ pub fn need_python(module: &str) -> Need {
     miss(&format!(
         "the Python environment has no {module}, cargo xtask test makes it"
     ))
+}
+
+/// Asks for regsync, of `PATH` or as `cargo xtask test` builds it, and says a missing one as [`need`] does.
+///
+/// # Panics
+/// As [`need`].
+#[must_use]
+pub fn need_regsync() -> Need {
+    if find_regsync().is_some() {
+        return Need::Met;
+    }
+    miss("regsync is not built, cargo xtask test builds it where Go is installed")
+}
+
+/// How deep below the target directory a test stands at most: `<target>/<triple>/<profile>/deps/<test>`.
+const DEPTH: usize = 5;
+
+fn find_regsync() -> Option<PathBuf> {
+    let test = env::current_exe().ok()?;
+    let built = test
+        .ancestors()
+        .take(DEPTH)
+        .filter_map(|directory| directory.join("go/bin").read_dir().ok())
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("regsync"))
+        .find(|file| file.is_file());
+    built.or_else(|| find("regsync"))
+}
+
+/// Runs `regsync once` to its end with a configuration, and with nothing of docker's.
+///
+/// # Panics
+/// Where regsync cannot be run or fails.
+pub async fn regsync_once(file: &Path) {
+    let program = find_regsync().expect("regsync was asked for");
+    let home = file.parent().expect("a file has a directory");
+    let output = Command::new(program)
+        .args(["once", "--config"])
+        .arg(file)
+        .env("HOME", home)
+        .env("DOCKER_CONFIG", home)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("regsync can be run");
+    assert!(
+        output.status.success(),
+        "regsync: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 fn miss(what: &str) -> Need {

@@ -32,6 +32,7 @@ mod gar_mounts;
 mod gar_refusals;
 mod gar_repositories;
 mod gar_uploads;
+mod import_config;
 mod layouts;
 mod probe;
 mod real_registries;

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use super::find;
+use super::quiet::quiet;
 use crate::test::root;
 
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
@@ -57,29 +58,6 @@ fn make(directory: &Path, python: &Path, requirements: &Path) -> Result<(), Stri
     quiet(&mut pip)
 }
 
-/// Runs a command; where it fails, the last of its complaints is the error.
-fn quiet(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    Err(complaint(&String::from_utf8_lossy(&said)).unwrap_or_else(|| format!("{program}: {}", output.status)))
-}
-
-fn complaint(said: &str) -> Option<String> {
-    let mut lines = said.lines().rev().map(str::trim).filter(|line| !line.is_empty());
-    let last = lines.clone().next();
-    lines
-        .find_map(|line| line.strip_prefix("ERROR: "))
-        .or(last)
-        .map(str::to_owned)
-}
-
 fn runs(python: &Path, script: &str) -> bool {
     let status = Command::new(python)
         .args(["-c", script])
@@ -99,26 +77,11 @@ fn beside_profile(program: &Path) -> Option<PathBuf> {
 mod tests {
     use std::path::Path;
 
-    use super::{beside_profile, complaint};
+    use super::beside_profile;
 
     #[test]
     fn the_environment_stands_beside_the_profiles() {
         let directory = beside_profile(Path::new("/build/debug/xtask"));
         assert_eq!(directory.as_deref(), Some(Path::new("/build/python")));
-    }
-
-    #[test]
-    fn the_last_error_is_the_complaint() {
-        let said =
-            "ERROR: Could not find a version\nERROR: No matching distribution found for moto\nnotice\n";
-        assert_eq!(
-            complaint(said).as_deref(),
-            Some("No matching distribution found for moto")
-        );
-        assert_eq!(
-            complaint("no ERROR\n\nensurepip\n\n").as_deref(),
-            Some("ensurepip")
-        );
-        assert_eq!(complaint("\n"), None);
     }
 }

@@ -6,6 +6,7 @@ mod copy;
 mod digest;
 mod form;
 mod graph;
+mod import_config;
 mod init;
 mod plan;
 mod probe;
@@ -44,6 +45,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Digest(arguments) => digest::run(context, &arguments).await,
         Command::Probe(arguments) => probe::run(context, &arguments).await,
         Command::Serve(arguments) => serve::run(context, &arguments).await,
+        Command::ImportConfig(arguments) => import_config::run(context, &arguments),
         Command::Demo => demo::run(context).await,
         Command::Completion(arguments) => completion::run(context, &arguments),
         Command::Inspect(_) => Err(Failure::not_yet("`transship inspect`")),
@@ -51,7 +53,6 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Login(_) => Err(Failure::not_yet("`transship login`")
             .hint("credentials that docker or podman keep are found: `docker login HOST`")),
         Command::Logout(_) => Err(Failure::not_yet("`transship logout`")),
-        Command::ImportConfig(_) => Err(Failure::not_yet("`transship import-config`")),
         Command::Man(_) => Err(Failure::not_yet("`transship man`")),
     }
 }
