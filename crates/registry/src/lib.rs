@@ -47,7 +47,7 @@ pub use http::{HttpTransport, TlsSettings};
 pub use on_disk::LayoutRegistry;
 pub use printable::printable;
 pub use repository::{
-    ByteStream, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
+    ByteStream, DeleteRepository, Deletion, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
     WriteRepository,
 };
 pub use rest::{Rest, RestBody, RestReply, RestRequest};
