@@ -22,8 +22,8 @@ use crate::retry::{Budget, Jitter};
 use crate::token::TokenClient;
 use crate::traffic::Counters;
 use crate::{
-    ClientSettings, CredentialSource, DeleteRepository, Error, ErrorKind, ReadRepository, Registry, Traffic, Transport, Wire,
-    WriteRepository,
+    ClientSettings, CredentialSource, DeleteRepository, Error, ErrorKind, ReadRepository, Registry, Traffic,
+    Transport, Wire, WriteRepository,
 };
 
 /// Talks to one registry: signs in, follows redirects by the rules, repeats what may be repeated, and waits its turn.

@@ -1,4 +1,4 @@
-//! The two powers over a repository.
+//! The powers over a repository.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -150,7 +150,11 @@ mod tests {
                 username: "u".to_owned(),
                 password: "p:w".into(),
             };
-            assert_eq!(config.credential(&host(name), None), Ok(Some(expected)), "{written}");
+            assert_eq!(
+                config.credential(&host(name), None),
+                Ok(Some(expected)),
+                "{written}"
+            );
         }
     }
 
@@ -167,7 +171,8 @@ mod tests {
 
     #[test]
     fn docker_hub_has_one_entry_whatever_it_was_called() {
-        let before = r#"{"auths":{"docker.io":{"auth":"eDp5"},"r.example":{},"https://registry-1.docker.io/v2/":{}}}"#;
+        let before =
+            r#"{"auths":{"docker.io":{"auth":"eDp5"},"r.example":{},"https://registry-1.docker.io/v2/":{}}}"#;
         let after: serde_json::Value = serde_json::from_str(&kept(before, "index.docker.io")).unwrap();
         assert_eq!(
             after,
@@ -183,7 +188,8 @@ mod tests {
         assert!(document.forget(&host("r.example")));
         assert!(!document.forget(&host("r.example")));
         let after: serde_json::Value = serde_json::from_str(&text(document)).unwrap();
-        let expected = serde_json::json!({ "auths": { "r.example/team": { "auth": "eDp5" }, "s.example": {} } });
+        let expected =
+            serde_json::json!({ "auths": { "r.example/team": { "auth": "eDp5" }, "s.example": {} } });
         assert_eq!(after, expected);
     }
 

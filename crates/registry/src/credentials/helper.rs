@@ -300,7 +300,9 @@ mod tests {
         let (directory, helper) = helper("docker.io", script);
         let asked = || fs::read_to_string(directory.path().join("asked")).unwrap();
         let password = Secret::new("p\"w");
-        until_free(async || helper.store("u", &password).await).await.unwrap();
+        until_free(async || helper.store("u", &password).await)
+            .await
+            .unwrap();
         let asked_first = asked();
         let (verb, request) = asked_first.split_once(' ').unwrap();
         let request: serde_json::Value = serde_json::from_str(request).unwrap();

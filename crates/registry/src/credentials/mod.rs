@@ -13,7 +13,7 @@ mod token_source;
 
 pub use anonymous::Anonymous;
 pub use chain::Chain;
-pub use docker_document::{DocumentError, DockerDocument};
+pub use docker_document::{DockerDocument, DocumentError};
 pub use docker_files::DockerFiles;
 pub use fixed::{SecretSource, Static};
 pub use helper::Helper;

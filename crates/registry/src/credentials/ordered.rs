@@ -44,10 +44,14 @@ impl Members {
 
     /// Returns what stands under a key, after putting `default` at the end where there is nothing.
     pub(super) fn entry(&mut self, key: &str, default: Node) -> &mut Node {
-        let at = self.0.iter().position(|(name, _)| name == key).unwrap_or_else(|| {
-            self.0.push((key.to_owned(), default));
-            self.0.len() - 1
-        });
+        let at = self
+            .0
+            .iter()
+            .position(|(name, _)| name == key)
+            .unwrap_or_else(|| {
+                self.0.push((key.to_owned(), default));
+                self.0.len() - 1
+            });
         &mut self.0[at].1
     }
 }

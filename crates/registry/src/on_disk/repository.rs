@@ -13,8 +13,8 @@ use super::contents::{Contents, Found};
 use super::failure::failure;
 use super::registry::Meter;
 use crate::{
-    ByteStream, DeleteRepository, Deletion, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, UploadSession,
-    WriteRepository,
+    ByteStream, DeleteRepository, Deletion, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository,
+    Referrers, UploadSession, WriteRepository,
 };
 
 /// A repository of a layout: the entries that name it, and all the layout's blobs.
@@ -165,6 +165,10 @@ impl DeleteRepository for LayoutRepository {
         let removed = self
             .at_disk(&action, move |contents, key| contents.delete(key, &reference))
             .await?;
-        Ok(if removed { Deletion::Done } else { Deletion::Missing })
+        Ok(if removed {
+            Deletion::Done
+        } else {
+            Deletion::Missing
+        })
     }
 }

@@ -11,8 +11,8 @@ use super::download::Download;
 use super::{blobs, manifests, referrers, tags, uploads};
 use crate::call::{Call, Reply, Scope, Target};
 use crate::{
-    ByteStream, Client, DeleteRepository, Deletion, Error, ManifestPut, Mount, MountFrom, Operation, ReadRepository, Referrers,
-    UploadSession, WriteRepository,
+    ByteStream, Client, DeleteRepository, Deletion, Error, ManifestPut, Mount, MountFrom, Operation,
+    ReadRepository, Referrers, UploadSession, WriteRepository,
 };
 
 /// The repository `name` of the registry that `client` talks to.

@@ -23,7 +23,10 @@ async fn push(repository: Arc<dyn WriteRepository>) -> Manifest {
     for content in contents {
         let session = repository.start_upload().await.unwrap();
         let blob = blob(content);
-        repository.upload_blob(session, &blob, body(content)).await.unwrap();
+        repository
+            .upload_blob(session, &blob, body(content))
+            .await
+            .unwrap();
     }
     let image = image(&blob(b"{}"), &[blob(b"layer")]);
     for tag_name in ["v1", "latest"] {
@@ -36,7 +39,8 @@ async fn push(repository: Arc<dyn WriteRepository>) -> Manifest {
 async fn contract(registry: &dyn Registry, deleter: Arc<dyn DeleteRepository>) {
     let image = push(registry.writer(&name("a"))).await;
     let digest = ManifestReference::Digest(image.digest().clone());
-    let stands = async |reference: &ManifestReference| deleter.head_manifest(reference).await.unwrap().is_some();
+    let stands =
+        async |reference: &ManifestReference| deleter.head_manifest(reference).await.unwrap().is_some();
     assert!(matches!(deleter.delete(&tag("v1")).await, Ok(Deletion::Done)));
     assert!(!stands(&tag("v1")).await);
     assert!(stands(&tag("latest")).await && stands(&digest).await);
@@ -66,7 +70,10 @@ async fn the_entry_of_a_tag_goes_alone_and_all_of_a_digests_go_together() {
     let registry = LayoutRegistry::new(layout.clone(), None);
     contract(&registry, registry.deleter(&name("a"))).await;
     let mount = MountFrom::from(name("a"));
-    let kept = registry.writer(&name("a")).mount_blob(&blob(b"layer").digest, &mount).await;
+    let kept = registry
+        .writer(&name("a"))
+        .mount_blob(&blob(b"layer").digest, &mount)
+        .await;
     assert!(matches!(kept, Ok(registry::Mount::Mounted)), "blobs stay");
 }
 
@@ -107,7 +114,11 @@ async fn debians_registry_deletes_manifests_and_no_tags() {
 #[tokio::test]
 async fn what_is_refused_for_another_reason_is_an_error() {
     for (status, body, kind) in [
-        (403, r#"{"errors":[{"code":"DENIED","message":"no"}]}"#, ErrorKind::Permission),
+        (
+            403,
+            r#"{"errors":[{"code":"DENIED","message":"no"}]}"#,
+            ErrorKind::Permission,
+        ),
         (
             400,
             r#"{"errors":[{"code":"X","message":"the tag is immutable"}]}"#,
