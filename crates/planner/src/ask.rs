@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 
-use crate::stock::{Stock, Unread};
+use crate::stock::Stock;
 use crate::survey::Known;
 use crate::{
     Answer, Capabilities, Listing, Place, Problem, ProblemKind, Question, RegistryName, Side, Standing,
@@ -105,13 +105,6 @@ impl<'a> Ask<'a> {
         self.stocks.get(place)
     }
 
-    /// Notes which tags of a repository are selected, and so looked at one by one.
-    pub(crate) fn select<'t>(&mut self, place: &Place, tags: impl Iterator<Item = &'t Tag>) {
-        if let Some(stock) = self.stocks.get_mut(place) {
-            stock.select(tags);
-        }
-    }
-
     /// Why a repository is listed tag by tag although its vendor lists whole ones; `None` where that is not so.
     pub(crate) fn unlisted(&self, place: &Place) -> Option<&'a str> {
         match self.survey.answer(&Question::Inventory(place.clone())) {
@@ -188,10 +181,10 @@ impl<'a> Ask<'a> {
         if let Some(manifest) = self.known(digest) {
             return Ok(Some(manifest));
         }
-        let question = match self.stock(place).map(|stock| stock.holds(digest)) {
-            Some(Some(false)) => return Ok(None),
-            Some(Some(true)) => Question::Read(place.clone(), digest.clone()),
-            Some(None) | None => Question::Get(place.clone(), digest.clone().into()),
+        // What is not listed may come all the same: a cache in front of another registry fetches it when it is asked.
+        let question = match self.stock(place).and_then(|stock| stock.holds(digest)) {
+            Some(true) => Question::Read(place.clone(), digest.clone()),
+            Some(false) | None => Question::Get(place.clone(), digest.clone().into()),
         };
         match self.ask(question)? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
@@ -221,9 +214,6 @@ impl<'a> Ask<'a> {
     ///
     /// One question finds out whether a registry has the API; the others wait for its answer.
     pub(crate) fn referrers(&mut self, place: &Place, subject: &Digest) -> Answered<Option<Vec<Descriptor>>> {
-        if let Some(listed) = self.attached(place, subject)? {
-            return Ok(Some(listed));
-        }
         let registry = &place.registry;
         match self
             .capabilities(registry)
@@ -247,26 +237,60 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// What refers to a manifest, by the vendor's listing; `None` where the listing can't tell or would be dearer.
-    ///
-    /// A listing that does not tell subjects is completed by reading what it lists: once, as manifests never change.
-    fn attached(&mut self, place: &Place, subject: &Digest) -> Answered<Option<Vec<Descriptor>>> {
-        let has_api = self.capabilities(&place.registry).referrers_api == Some(true);
-        let Some(stock) = self.stock(place).filter(|_| has_api) else {
-            return Ok(None);
-        };
-        let unread = match stock.unread() {
-            Unread::TooMany => return Ok(None),
-            Unread::These(unread) => unread,
-        };
-        let mut gap = Ok(());
-        for digest in unread {
-            gap = both(gap, self.manifest(place, digest).map(|_| ()));
-        }
-        gap?;
+    /// What refers to a manifest, by a listing that tells all of it.
+    pub(crate) fn listed_referrers(&self, place: &Place, subject: &Digest) -> Vec<Descriptor> {
         let stock = self.stock(place);
-        Ok(stock.map(|stock| stock.referrers(subject)))
+        stock.map(|stock| stock.referrers(subject)).unwrap_or_default()
     }
+
+    /// Says whether a manifest that refers to another is known to do so at `place`: it stands there, and the registry keeps
+    /// the list of what refers to what. `None` where no listing tells.
+    pub(crate) fn refers_there(&self, place: &Place, referrer: &Digest) -> Option<bool> {
+        let stock = self
+            .stock(place)
+            .filter(|_| self.has_referrers_api(&place.registry))?;
+        stock.inventory().manifests()?;
+        stock.holds(referrer)
+    }
+
+    /// Finds out whether the vendor's listing of a source tells what is attached to its `roots` roots.
+    ///
+    /// A listing that does not tell subjects is completed by reading what it lists, but for what is `spared`: once, as manifests
+    /// never change. Where that would be dearer than asking, or something listed can't be read, referrers are asked for.
+    pub(crate) fn telling(&mut self, place: &Place, roots: usize, spared: &BTreeSet<Digest>) -> Telling {
+        let has_api = self.has_referrers_api(&place.registry);
+        let Some(stock) = self.stock(place).filter(|_| has_api) else {
+            return Telling::Asked;
+        };
+        let Some(unread) = stock.unread(roots, spared) else {
+            return Telling::Asked;
+        };
+        let mut telling = Telling::Listed;
+        for digest in unread {
+            match self.manifest(place, digest) {
+                Ok(_) => {}
+                Err(Gap::Pending) => telling = Telling::Pending,
+                Err(Gap::Blocked(_)) => return Telling::Asked,
+            }
+        }
+        telling
+    }
+
+    /// What a tag stands at, where a listing tells without a question.
+    pub(crate) fn listed(&self, place: &Place, tag: &Tag) -> Option<&'a Digest> {
+        self.stock(place)?.inventory().tags().get(tag)
+    }
+}
+
+/// How it is known what is attached to the roots of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// By its listing.
+    Listed,
+    /// By its listing, once more of it is read.
+    Pending,
+    /// By asking for each.
+    Asked,
 }
 
 fn mismatched(place: &Place) -> Gap {

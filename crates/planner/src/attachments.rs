@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, MediaKind, Tag};
 
-use crate::ask::{Answered, Ask, both};
+use crate::ask::{Answered, Ask, Gap, Telling, both};
 use crate::content::Way;
 use crate::plan::Note;
 use crate::spec::Check;
@@ -16,6 +16,8 @@ pub(crate) struct Listings<'a> {
     pub(crate) source: &'a BTreeSet<Tag>,
     /// `None` where the repository does not exist.
     pub(crate) target: Option<&'a BTreeSet<Tag>>,
+    /// How it is known what refers to what at the source.
+    pub(crate) telling: Telling,
 }
 
 impl Listings<'_> {
@@ -158,15 +160,24 @@ impl<'a> Attaching<'a, '_> {
     /// What the source's referrers API lists beyond its fallback tag.
     fn referrers(&self, ask: &mut Ask<'a>, needs: &mut Needs<'a>) -> Answered<()> {
         let way = self.way;
-        let listed = match ask.referrers(way.source, self.subject)? {
-            Some(listed) if !listed.is_empty() => listed,
-            _ => return Ok(()),
+        let listed = match self.listings.telling {
+            Telling::Listed => ask.listed_referrers(way.source, self.subject),
+            Telling::Pending => return Err(Gap::Pending),
+            Telling::Asked => ask.referrers(way.source, self.subject)?.unwrap_or_default(),
         };
+        if listed.is_empty() {
+            return Ok(());
+        }
         let tag = AttachmentTag::Fallback.of(self.subject);
-        let there = if way.exists {
-            ask.referrers(way.target, self.subject)
-        } else {
-            Ok(None)
+        let told = |ask: &Ask<'a>, entry: &Descriptor| ask.refers_there(way.target, &entry.digest);
+        let is_told = way.exists && listed.iter().all(|entry| told(ask, entry).is_some());
+        let there = match (way.exists, is_told) {
+            (true, true) => {
+                let standing = listed.iter().filter(|entry| told(ask, entry) == Some(true));
+                Ok(Some(standing.cloned().collect()))
+            }
+            (true, false) => ask.referrers(way.target, self.subject),
+            (false, _) => Ok(None),
         };
         let by_tag = if self.listings.at_target(&tag) {
             ask.get(way.target, &tag)
@@ -197,10 +208,26 @@ impl<'a> Attaching<'a, '_> {
             }
         }
         if !has_api && !unlisted.is_empty() {
-            let whole: Vec<Descriptor> = unlisted.iter().map(|entry| whole(ask, entry)).collect();
+            let mut whole = Vec::new();
+            for entry in unlisted {
+                match self.whole(ask, entry) {
+                    Ok(entry) => whole.push(entry),
+                    Err(other) => gap = both(gap, Err(other)),
+                }
+            }
             self.merge(&tag, &whole.iter().collect::<Vec<_>>(), needs);
         }
         gap
+    }
+
+    /// The entry of a fallback tag: from the manifest itself, where its source's listing tells less than an entry must hold.
+    fn whole(&self, ask: &mut Ask<'a>, entry: &Descriptor) -> Answered<Descriptor> {
+        if entry.size > 0 {
+            return Ok(entry.clone());
+        }
+        self.way
+            .read(ask, &entry.digest)
+            .map(Manifest::referrer_descriptor)
     }
 
     /// The entries of the fallback tag that this root already copies or merges.
@@ -251,14 +278,6 @@ impl<'a> Attaching<'a, '_> {
         merge
             .entries
             .extend(entries.iter().map(|&entry| (entry.digest.clone(), entry.clone())));
-    }
-}
-
-/// The entry of a fallback tag: from the manifest itself, where its source's listing tells less than an entry must hold.
-fn whole(ask: &Ask<'_>, entry: &Descriptor) -> Descriptor {
-    match ask.known(&entry.digest) {
-        Some(manifest) if entry.size == 0 => manifest.referrer_descriptor(),
-        _ => entry.clone(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Place;
+
 /// How a registry mounts a blob from another of its repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,6 +77,18 @@ pub struct Capabilities {
     pub import: Option<Import>,
     /// What it documents as its limits.
     pub quotas: Quotas,
+}
+
+impl Capabilities {
+    /// Returns the place that a call of the vendor's creates: `place` itself, or one above it.
+    ///
+    /// Where calls create it, a first segment with a `.` is a domain and counts for none: Google's `example.com/project`.
+    #[must_use]
+    pub fn unit(&self, place: &Place) -> Place {
+        let first = place.repository.as_str().split('/').next().unwrap_or_default();
+        let domain = self.creation == Creation::Call && first.contains('.');
+        place.unit(self.depth.map(|depth| depth + usize::from(domain)))
+    }
 }
 
 impl Default for Capabilities {

@@ -27,6 +27,7 @@ pub(crate) struct Draft {
     pub(crate) tag: Option<Tag>,
     pub(crate) from: Option<Place>,
     pub(crate) entries: Vec<Descriptor>,
+    pub(crate) settings: Vec<String>,
     pub(crate) reason: Cow<'static, str>,
 }
 
@@ -104,6 +105,7 @@ impl Drafts {
             after,
             after_end,
             entries: draft.entries.clone(),
+            settings: draft.settings.clone(),
             reason: draft.reason.clone().into_owned(),
         });
     }

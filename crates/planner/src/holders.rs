@@ -8,7 +8,7 @@ use crate::ask::Ask;
 use crate::spec::Endpoint;
 use crate::survey::Known;
 use crate::want::Wanted;
-use crate::{Answer, MountRule, Place, Question, RegistryName, Spec, Survey};
+use crate::{Answer, Inventory, MountRule, Place, Question, RegistryName, Spec, Survey};
 
 /// One HEAD more is worth asking for every so many bytes that a mount may save.
 const BYTES_PER_PROBE: u64 = 4 << 10;
@@ -36,6 +36,14 @@ impl<'a> Holders<'a> {
     pub(crate) fn of(spec: &'a Spec, survey: &'a Survey, ask: &Ask<'a>) -> Self {
         let mut holders = Self::default();
         for (question, answer) in survey.iter() {
+            let Some(registry) = spec.registries.get(&question.place().registry) else {
+                continue;
+            };
+            if let Ok(Answer::Inventory(Some(inventory))) = answer {
+                holders.listed(&registry.endpoint, question.place(), inventory, survey, ask);
+            }
+        }
+        for (question, answer) in survey.iter() {
             let place = question.place();
             let Some(registry) = spec.registries.get(&place.registry) else {
                 continue;
@@ -60,6 +68,31 @@ impl<'a> Holders<'a> {
             }
         }
         holders
+    }
+
+    /// Takes what an inventory lists, as far as it was read anywhere: a manifest proves its blobs wherever it stands.
+    fn listed(
+        &mut self,
+        endpoint: &'a Endpoint,
+        place: &'a Place,
+        inventory: &'a Inventory,
+        survey: &Survey,
+        ask: &Ask<'a>,
+    ) {
+        let whole = inventory
+            .manifests()
+            .into_iter()
+            .flat_map(|manifests| manifests.keys());
+        let digests = whole.chain(inventory.tags().values());
+        for blob in digests
+            .filter_map(|digest| ask.known(digest))
+            .flat_map(Manifest::blobs)
+        {
+            let question = Question::Blob(place.clone(), blob.digest.clone());
+            if survey.answer(&question) != Known::Yes(&Answer::Blob(false)) {
+                self.hold(endpoint, &blob.digest, place, Proof::Manifest);
+            }
+        }
     }
 
     fn hold(&mut self, endpoint: &'a Endpoint, digest: &'a Digest, place: &'a Place, proof: Proof) {
@@ -127,7 +160,8 @@ pub(crate) fn probe(spec: &Spec, survey: &Survey, ask: &mut Ask<'_>, wanted: &Wa
 fn surveyed(survey: &Survey) -> BTreeMap<&RegistryName, BTreeSet<&Place>> {
     let mut repositories: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (question, answer) in survey.iter() {
-        if let (Question::Tags(place), Ok(Answer::Tags(Some(_)))) = (question, answer) {
+        if let Ok(Answer::Tags(Some(_)) | Answer::Inventory(Some(_))) = answer {
+            let place = question.place();
             repositories.entry(&place.registry).or_default().insert(place);
         }
     }

@@ -10,7 +10,7 @@ use crate::fold::{Draft, Drafts, Item, Wish};
 use crate::plan::{Op, OpKind, OpPlace};
 use crate::seeds::{MountAfter, Mounting, Seeds};
 use crate::want::{TagRole, TagWant, Wait, Wanted};
-use crate::{Creation, Place, RegistryName};
+use crate::{Creation, Drift, Place, RegistryName};
 
 /// A stream is fanned out to at most so many places per read.
 const PLACES_PER_READ: usize = 16;
@@ -190,34 +190,50 @@ impl<'l> Lowering<'_, 'l> {
         }
     }
 
-    /// Settings are changed before anything is put: what is pushed then is scanned, kept and locked by the new ones.
+    /// Settings are changed before manifests are put: what is pushed then is scanned, kept and locked by the new ones.
     fn updates(&mut self) {
+        let mut alike: BTreeMap<(&RegistryName, &BTreeSet<Drift>), Vec<Wish>> = BTreeMap::new();
         for (unit, drifts) in &self.wanted.updates {
-            let changes: Vec<String> = drifts
-                .iter()
-                .map(|drift| format!("{} {} -> {}", drift.setting, drift.found, drift.wanted))
-                .collect();
             let wish = Wish {
                 at: at(unit),
                 after: BTreeSet::new(),
                 after_end: BTreeSet::new(),
             };
-            let draft = draft(OpKind::UpdateRepository, changes.join(", "));
-            self.drafts.fold(&Item::Update, &draft, vec![wish], 1);
+            alike.entry((&unit.registry, drifts)).or_default().push(wish);
+        }
+        for ((_, drifts), wishes) in alike {
+            let changes: Vec<String> = drifts
+                .iter()
+                .map(|drift| format!("{} {} -> {}", drift.setting, drift.found, drift.wanted))
+                .collect();
+            let draft = Draft {
+                settings: drifts.iter().map(|drift| drift.setting.clone()).collect(),
+                ..draft(OpKind::UpdateRepository, changes.join(", "))
+            };
+            self.drafts.fold(&Item::Update, &draft, wishes, usize::MAX);
         }
     }
 
     /// The repository that a call of the vendor's makes: the place itself, or one above it.
     fn unit(&self, place: &Place) -> Place {
-        place.unit(self.ask.capabilities(&place.registry).depth)
+        self.ask.capabilities(&place.registry).unit(place)
     }
 
     fn wish(&self, place: &Place) -> Wish {
-        let unit = self.unit(place);
+        let create = self.drafts.placed(Item::Create, &self.unit(place));
         Wish {
             at: at(place),
-            after: self.drafts.placed(Item::Create, &unit).into_iter().collect(),
-            after_end: self.drafts.placed(Item::Update, &unit).into_iter().collect(),
+            after: create.into_iter().collect(),
+            after_end: BTreeSet::new(),
+        }
+    }
+
+    /// A wish for what new settings concern: manifests, not blobs, of which one read feeds many places.
+    fn settled_wish(&self, place: &Place) -> Wish {
+        let update = self.drafts.placed(Item::Update, &self.unit(place));
+        Wish {
+            after_end: update.into_iter().collect(),
+            ..self.wish(place)
         }
     }
 
@@ -233,7 +249,7 @@ impl<'l> Lowering<'_, 'l> {
                 from: Some(source.clone()),
                 ..draft(OpKind::ImportImage, "the registry fetches it itself")
             };
-            let wishes = places.into_iter().map(|place| self.wish(place)).collect();
+            let wishes = places.into_iter().map(|place| self.settled_wish(place)).collect();
             self.drafts
                 .fold(&Item::Manifest(digest.clone()), &draft, wishes, usize::MAX);
         }
@@ -268,12 +284,18 @@ impl<'l> Lowering<'_, 'l> {
                 from,
                 ..draft(OpKind::MountBlob, reason)
             };
-            let wishes = places
+            // What comes from another registry is mounted from in its turn.
+            let (across, within): (Vec<_>, Vec<_>) = places
                 .into_iter()
-                .map(|(place, mounting)| self.mount(blob, place, mounting))
-                .collect();
-            self.drafts
-                .fold(&Item::Blob(blob.clone()), &draft, wishes, usize::MAX);
+                .partition(|(_, mounting)| mounting.origin.is_some());
+            for places in [across, within] {
+                let wishes = places
+                    .into_iter()
+                    .map(|(place, mounting)| self.mount(blob, place, mounting))
+                    .collect();
+                self.drafts
+                    .fold(&Item::Blob(blob.clone()), &draft, wishes, usize::MAX);
+            }
         }
     }
 
@@ -363,7 +385,7 @@ impl<'l> Lowering<'_, 'l> {
 
     /// What a manifest waits for at a place: its blobs, its children and its subject, as far as they are planned.
     fn manifest_wish(&self, digest: &Digest, place: &Place) -> Wish {
-        let mut wish = self.wish(place);
+        let mut wish = self.settled_wish(place);
         if let Some(manifest) = self.wanted.known.get(digest) {
             let blobs = manifest.blobs().map(|blob| Item::Blob(blob.digest.clone()));
             let below = below(manifest).map(|digest| Item::Manifest(digest.clone()));
@@ -443,7 +465,7 @@ impl<'l> Lowering<'_, 'l> {
         let mut wish = match self.drafts.placed(Item::Manifest(digest.clone()), place) {
             Some(put) => Wish {
                 after: [put].into(),
-                ..self.wish(place)
+                ..self.settled_wish(place)
             },
             None => self.manifest_wish(digest, place),
         };
@@ -461,7 +483,7 @@ impl<'l> Lowering<'_, 'l> {
 
     fn merges(&mut self) {
         for ((place, tag), merge) in &self.wanted.merges {
-            let mut wish = self.wish(place);
+            let mut wish = self.settled_wish(place);
             let entries = merge.entries.keys().map(|digest| Item::Manifest(digest.clone()));
             let waits = entries.chain([Item::Tag(tag.clone())]);
             wish.after
@@ -485,6 +507,7 @@ fn draft(kind: OpKind, reason: impl Into<Cow<'static, str>>) -> Draft {
         tag: None,
         from: None,
         entries: Vec::new(),
+        settings: Vec::new(),
         reason: reason.into(),
     }
 }

@@ -74,16 +74,12 @@ pub struct Place {
 
 impl Place {
     /// Returns the place that the first `depth` segments of the path name, or the place itself where no depth is given.
-    ///
-    /// A first segment with a `.` is a domain (`example.com/project`) and counts for none.
     #[must_use]
     pub fn unit(&self, depth: Option<usize>) -> Self {
         let Some(depth) = depth else {
             return self.clone();
         };
         let path = self.repository.as_str();
-        let domain = path.split('/').next().is_some_and(|first| first.contains('.'));
-        let depth = depth + usize::from(domain);
         let end = path
             .match_indices('/')
             .nth(depth.saturating_sub(1))

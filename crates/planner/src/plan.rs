@@ -115,6 +115,9 @@ pub struct Op {
     /// The descriptors that `merge_referrers` adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<Descriptor>,
+    /// The settings that `update_repository` changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// Why it is done.
     pub reason: String,
 }

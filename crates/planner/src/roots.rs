@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Digest, ManifestReference, MediaKind, Tag};
 
-use crate::ask::{Answered, Ask, Gap, both};
+use crate::ask::{Answered, Ask, Gap, Telling, both};
 use crate::attachments::{self, Listings};
 use crate::blocked::Blocked;
 use crate::config::{self, Count, SelectionProblem, select};
@@ -24,15 +24,11 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
         claims: BTreeMap::new(),
         counts: BTreeMap::new(),
     };
-    let sources = spec
-        .mirrors
-        .iter()
-        .flat_map(|mirror| mirror.sources.iter().map(move |source| (mirror, source)));
-    let chosen: Vec<Chosen<'a>> = sources
-        .filter_map(|(mirror, source)| walk.source(mirror, source))
-        .collect();
-    for mirror in &spec.mirrors {
-        walk.shortfalls(mirror);
+    let mut chosen: Vec<Chosen<'a>> = Vec::new();
+    for (number, mirror) in spec.mirrors.iter().enumerate() {
+        let sources = mirror.sources.iter();
+        chosen.extend(sources.filter_map(|source| walk.source(number, mirror, source)));
+        walk.shortfalls(number, mirror);
     }
     for problem in spec.problems() {
         walk.blocked.add(problem, 0);
@@ -56,7 +52,7 @@ struct Walk<'a, 'w> {
     /// Which digest each target tag was promised, and by which mirror.
     claims: BTreeMap<(Place, Tag), (Digest, &'a str)>,
     /// How many tags each set of a mirror took from a source that counts together with others.
-    counts: BTreeMap<(&'a str, &'a Place), Vec<Count>>,
+    counts: BTreeMap<(usize, &'a Place), Vec<Count>>,
 }
 
 /// One selected thing of a source.
@@ -83,7 +79,7 @@ struct Open<'a> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn source(&mut self, mirror: &'a Mirror, source: &'a Source) -> Option<Chosen<'a>> {
+    fn source(&mut self, number: usize, mirror: &'a Mirror, source: &'a Source) -> Option<Chosen<'a>> {
         let listing = self.ask.tags(&source.place);
         let listings: Vec<_> = source
             .targets
@@ -106,19 +102,12 @@ impl<'a> Walk<'a, '_> {
             self.wanted.sources.push(source.place.clone());
         }
         self.note_listing(&source.place);
-        let selected = self.selected(mirror, source, tags);
-        let named = || selected.iter().filter_map(|selected| selected.tag.as_ref());
-        self.ask.select(&source.place, named());
+        let selected = self.selected(number, mirror, source, tags);
         let mut open = Vec::new();
         for (target, listing) in listings {
             self.note_listing(&target.place);
             match listing.and_then(|tags| self.opened(target, tags)) {
-                Ok(tags) => {
-                    let at_target: Vec<Tag> =
-                        named().filter_map(|tag| target_tag(target, tag).ok()).collect();
-                    self.ask.select(&target.place, at_target.iter());
-                    open.push(Open { target, tags });
-                }
+                Ok(tags) => open.push(Open { target, tags }),
                 Err(Gap::Blocked(problem)) => self.blocked.add(*problem, selected.len() as u64),
                 Err(Gap::Pending) => {}
             }
@@ -133,9 +122,52 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn roots(&mut self, chosen: &Chosen<'a>) {
+        let tellings: Vec<Telling> = chosen
+            .open
+            .iter()
+            .map(|open| self.telling(chosen, open))
+            .collect();
         for selected in &chosen.selected {
-            self.root(chosen.mirror, chosen.source, chosen.tags, selected, &chosen.open);
+            self.root(chosen, selected, &tellings);
         }
+    }
+
+    /// Finds out how it is known what is attached to what a mirror takes for one target.
+    fn telling(&mut self, chosen: &Chosen<'a>, open: &Open<'a>) -> Telling {
+        if chosen.mirror.referrers == Referrers::None {
+            return Telling::Asked;
+        }
+        let spared = self.spared(chosen, open);
+        self.ask
+            .telling(&chosen.source.place, chosen.selected.len(), &spared)
+    }
+
+    /// What need not be looked at as an attachment, because it goes to the target for its own sake: it stands at a selected tag
+    /// of the source, and stands at that tag of the target too or will. The target's registry lists what it refers to by itself.
+    fn spared(&self, chosen: &Chosen<'a>, open: &Open<'a>) -> BTreeSet<Digest> {
+        let target = &open.target.place;
+        if !self.ask.has_referrers_api(&target.registry) {
+            return BTreeSet::new();
+        }
+        let lands = |tag: &Tag, digest: &Digest| {
+            let Ok(tag) = target_tag(open.target, tag) else {
+                return false;
+            };
+            match (open.tags, self.ask.listed(target, &tag)) {
+                (_, Some(standing)) => standing == digest || chosen.mirror.on_change == OnChange::Update,
+                (Some(tags), None) => !tags.contains(&tag),
+                (None, None) => true,
+            }
+        };
+        let tags = chosen
+            .selected
+            .iter()
+            .filter(|selected| selected.digest.is_none());
+        tags.filter_map(|selected| selected.tag.as_ref())
+            .filter_map(|tag| Some((tag, self.ask.listed(&chosen.source.place, tag)?)))
+            .filter(|(tag, digest)| lands(tag, digest))
+            .map(|(_, digest)| digest.clone())
+            .collect()
     }
 
     /// Says where a repository is asked tag by tag because its vendor does not list it to us.
@@ -191,7 +223,7 @@ impl<'a> Walk<'a, '_> {
 
     /// The repository that a call of the vendor's makes: the target's own, or one above it.
     fn unit(&self, place: &Place) -> Place {
-        place.unit(self.ask.capabilities(&place.registry).depth)
+        self.ask.capabilities(&place.registry).unit(place)
     }
 
     /// Asks for the repository itself, where more must be known of it than its tags tell.
@@ -199,13 +231,15 @@ impl<'a> Walk<'a, '_> {
         let capabilities = self.ask.capabilities(&unit.registry);
         let registry = self.spec.registries.get(&unit.registry);
         let settings = registry.and_then(|registry| registry.connection.settings());
-        let is_asked = capabilities.creation == Creation::Call
-            && match listed {
-                true => settings.is_some(),
-                // What is not listed may only lack images: its repository is one above.
-                false => capabilities.depth.is_some(),
-            };
-        if is_asked {
+        let called = capabilities.creation == Creation::Call;
+        let is_asked = match listed {
+            true => called && settings.is_some(),
+            // What is not listed may only lack images: its repository is one above.
+            false => capabilities.depth.is_some(),
+        };
+        // Who names the registry's resource wants to be told early that nothing can be pushed there.
+        let is_named = registry.is_some_and(|registry| registry.connection.resource_id.is_some());
+        if is_asked || is_named {
             self.ask.repository(unit)
         } else {
             Ok(None)
@@ -282,12 +316,12 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Says where all repositories that a glob found have too few tags between them.
-    fn shortfalls(&mut self, mirror: &'a Mirror) {
+    fn shortfalls(&mut self, number: usize, mirror: &'a Mirror) {
         for found in mirror.found.iter().filter(|found| found.complete) {
             let counts = found
                 .sources
                 .iter()
-                .map(|place| self.counts.get(&(mirror.name.as_str(), place)));
+                .map(|place| self.counts.get(&(number, place)));
             // What could not be listed is told already.
             let Some(counts) = counts.collect::<Option<Vec<_>>>() else {
                 continue;
@@ -311,7 +345,13 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn selected(&mut self, mirror: &'a Mirror, source: &'a Source, tags: &BTreeSet<Tag>) -> Vec<Selected> {
+    fn selected(
+        &mut self,
+        number: usize,
+        mirror: &'a Mirror,
+        source: &'a Source,
+        tags: &BTreeSet<Tag>,
+    ) -> Vec<Selected> {
         if let Some(pinned) = &source.pinned {
             let missing = pinned
                 .tag
@@ -334,7 +374,7 @@ impl<'a> Walk<'a, '_> {
             }
         }
         if !alone {
-            let key = (mirror.name.as_str(), &source.place);
+            let key = (number, &source.place);
             self.counts.insert(key, selection.counts.clone());
         }
         selection
@@ -359,14 +399,14 @@ impl<'a> Walk<'a, '_> {
         self.blocked.add(problem, tags);
     }
 
-    fn root(
-        &mut self,
-        mirror: &'a Mirror,
-        source: &'a Source,
-        tags: &'a BTreeSet<Tag>,
-        selected: &Selected,
-        open: &[Open<'a>],
-    ) {
+    fn root(&mut self, chosen: &Chosen<'a>, selected: &Selected, tellings: &[Telling]) {
+        let Chosen {
+            mirror,
+            source,
+            tags,
+            open,
+            ..
+        } = chosen;
         let digest = match self.digest(mirror, source, selected, open) {
             Ok(digest) => digest,
             Err(Gap::Pending) => return,
@@ -375,7 +415,7 @@ impl<'a> Walk<'a, '_> {
                 return self.blocked.add(*problem, open.len() as u64);
             }
         };
-        for open in open {
+        for (open, telling) in open.iter().zip(tellings) {
             let way = Way {
                 mirror,
                 source: &source.place,
@@ -385,6 +425,7 @@ impl<'a> Walk<'a, '_> {
             let listings = Listings {
                 source: tags,
                 target: open.tags,
+                telling: *telling,
             };
             let Some(tag) = self.target_tag(open.target, selected, way) else {
                 continue;

@@ -47,8 +47,15 @@ impl Plan {
             OpKind::MergeReferrers => digest.is_some() && op.tag.is_some() && !op.entries.is_empty(),
         };
         let known = |place: &Place| self.registries.contains_key(&place.registry);
+        let mounts = op.kind == OpKind::MountBlob;
+        let origins = op.at.iter().all(|at| {
+            let origin = at.origin.as_ref();
+            (mounts || (origin.is_none() && at.from.is_none()))
+                && origin.is_none_or(|origin| self.registries.contains_key(origin))
+        });
         if op.at.is_empty()
             || !fits
+            || !origins
             || !op
                 .at
                 .iter()

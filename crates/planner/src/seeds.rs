@@ -119,6 +119,9 @@ pub(crate) fn seeds(
                     && let Some(origin) = related(spec, ask, place, &want.source)
                 {
                     seeds.mount_across(blob, place, origin);
+                    // The other repositories there mount from this one: where a relative declines, one of them is sent the blob.
+                    let after = MountAfter::Upload(place.clone());
+                    seeded.insert((blob, &place.registry), MountFrom(place.clone(), after));
                 } else {
                     seeds
                         .uploads

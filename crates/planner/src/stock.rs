@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use oci::{Descriptor, Digest, Manifest, ManifestReference, MediaType, Tag};
+use oci::{Descriptor, Digest, Manifest, ManifestReference, MediaType};
 
 use crate::{Inventory, Listed, Subject};
 
@@ -15,17 +15,7 @@ pub(crate) struct Stock<'a> {
     referrers: HashMap<&'a Digest, Vec<Descriptor>>,
     /// Listed without what they are attached to, and not read yet.
     untold: Vec<&'a Digest>,
-    selected: BTreeSet<&'a Digest>,
     tagged: BTreeSet<&'a Digest>,
-}
-
-/// What must be read before an inventory tells all attachments.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unread<'a> {
-    /// These manifests.
-    These(Vec<&'a Digest>),
-    /// More than asking for the referrers of each selected tag would cost.
-    TooMany,
 }
 
 impl<'a> Stock<'a> {
@@ -35,7 +25,6 @@ impl<'a> Stock<'a> {
             inventory,
             referrers: HashMap::new(),
             untold: Vec::new(),
-            selected: BTreeSet::new(),
             tagged: inventory.tags().values().collect(),
         };
         for (digest, listed) in inventory.manifests().into_iter().flatten() {
@@ -62,12 +51,6 @@ impl<'a> Stock<'a> {
 
     pub(crate) fn inventory(&self) -> &'a Inventory {
         self.inventory
-    }
-
-    /// Notes selected tags: what stands at them is copied for its own sake.
-    pub(crate) fn select<'t>(&mut self, tags: impl Iterator<Item = &'t Tag>) {
-        let standing = self.inventory.tags();
-        self.selected.extend(tags.filter_map(|tag| standing.get(tag)));
     }
 
     /// Says whether a manifest stands there; `None` where the listing does not tell.
@@ -98,23 +81,17 @@ impl<'a> Stock<'a> {
         Some(Some(described(digest, listed.unwrap_or(&Listed::default()))))
     }
 
-    /// Returns what must be read before [`Stock::referrers`] tells all.
-    ///
-    /// What stands at a selected tag alone is left out: it follows that tag.
-    pub(crate) fn unread(&self) -> Unread<'a> {
-        if self.inventory.manifests().is_none() {
-            return Unread::TooMany;
-        }
-        let unread: Vec<&Digest> = self
+    /// Returns what must be read before [`Stock::referrers`] tells all but what is spared; `None` where asking for the referrers
+    /// of `roots` roots is cheaper, and where other manifests may stand there than are listed.
+    pub(crate) fn unread(&self, roots: usize, spared: &BTreeSet<Digest>) -> Option<Vec<&'a Digest>> {
+        self.inventory.manifests()?;
+        let unread = self
             .untold
             .iter()
             .copied()
-            .filter(|digest| !self.selected.contains(digest))
-            .collect();
-        match unread.len() > READS_PER_QUESTION * self.selected.len() {
-            true => Unread::TooMany,
-            false => Unread::These(unread),
-        }
+            .filter(|digest| !spared.contains(*digest));
+        let unread: Vec<&Digest> = unread.collect();
+        (unread.len() <= READS_PER_QUESTION * roots).then_some(unread)
     }
 
     /// Returns what is attached to a manifest, in the order of digests. Descriptors of what nobody has read have no size.

@@ -571,3 +571,24 @@ fn after_a_first_sync_nothing_is_left() {
     apply(&mut world, &spec);
     insta::assert_snapshot!(world.plan(&spec).text(), @"No changes. Every target matches.");
 }
+
+#[test]
+fn a_registry_that_is_named_as_a_resource_is_asked_whether_it_takes_anything_before_the_first_push() {
+    let mut world = world(&["acr"], &Options::default()).holds("hub/team/app", v1);
+    let acr = world.registries.get_mut(&"acr".parse().unwrap()).unwrap();
+    let deleting = planner::Standing {
+        refuses: Some("the registry contoso is in provisioning state Deleting".to_owned()),
+        ..planner::Standing::default()
+    };
+    acr.units.insert(place("acr/app").repository, deleting);
+    let mut spec = world.spec(app(&["acr/app"]));
+    let unnamed = world.plan(&spec);
+    assert!(unnamed.blocked.is_empty(), "{:?}", unnamed.blocked);
+    let registry = spec.registries.get_mut(&"acr".parse().unwrap()).unwrap();
+    registry.connection.resource_id = Some("/subscriptions/s/registries/contoso".to_owned());
+    insta::assert_snapshot!(world.plan(&spec).text(), @r"
+    ! acr/app: the registry contoso is in provisioning state Deleting
+
+    Plan: 0 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 0 B, upload 0 B, mount 0 B; 1 blocked.
+    ");
+}

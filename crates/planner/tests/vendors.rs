@@ -68,8 +68,15 @@ fn kinds(plan: &Plan) -> Vec<OpKind> {
 }
 
 fn standing(world: &mut World, standing: Standing) {
-    let gar = world.registries.get_mut(&"gar".parse().unwrap()).unwrap();
-    gar.units.insert("project/base".parse().unwrap(), standing);
+    let unit = place("gar/project/base");
+    let gar = world.registries.get_mut(&unit.registry).expect("it was added");
+    gar.units.insert(unit.repository, standing);
+}
+
+fn standing_at(world: &mut World, unit: &str) {
+    let unit = place(unit);
+    let registry = world.registries.get_mut(&unit.registry).expect("it was added");
+    registry.units.insert(unit.repository, Standing::default());
 }
 
 fn drift(setting: &str, change: Change) -> Drift {
@@ -185,10 +192,13 @@ fn settings_that_drift_are_changed_first_where_that_is_wanted() {
             .contains("~ gar/project/base (repository)  scan_on_push false -> true\n")
     );
     assert!(plan.text().contains("; 0 repositories to create, 1 to update; "));
-    let waiting = plan.ops[1..]
+    let settled = plan
+        .ops
         .iter()
-        .all(|op| op.after_end.contains(&plan.ops[0].id));
-    assert!(waiting, "{plan:#?}");
+        .filter(|op| matches!(op.kind, OpKind::PutManifest | OpKind::PutTag));
+    let waiting = settled.clone().all(|op| op.after_end.contains(&plan.ops[0].id));
+    assert!(waiting && settled.count() > 0, "{plan:#?}");
+    assert_eq!(plan.ops[0].settings, ["scan_on_push"]);
     apply(&mut world, &plan);
     let again = world.plan(&spec);
     assert_eq!(again.ops, []);
@@ -327,8 +337,8 @@ fn where_reading_would_be_dearer_referrers_are_asked_for() {
         .iter()
         .filter(|question| matches!(question, Question::Referrers(..)))
         .collect();
-    // The image at both ends and, as something is attached to it, its signature at the source.
-    assert_eq!(about.len(), 3, "{asked:?}");
+    // The image and, as something is attached to it, its signature. Whether that stands at the target its listing tells.
+    assert_eq!(about.len(), 2, "{asked:?}");
     // And what they list is found: a late signature is copied.
     let subject = world.at(&place("hub/app")).unwrap().tags[&tag("v3")].clone();
     let signature = world.at(&place("hub/app")).unwrap().referrers(&subject)[0]
@@ -372,6 +382,33 @@ fn relatives_mount_from_each_other() {
     );
     let applied = apply(&mut world, &plan);
     assert!(applied.sent.is_empty() && applied.declined.is_empty());
+}
+
+#[test]
+fn one_repository_mounts_from_a_relative_and_the_others_from_it() {
+    let relative = Options {
+        family: Some("relatives".to_owned()),
+        ..Options::default()
+    };
+    let mut world = between(relative.clone(), &relative);
+    let spec = world.spec(vec![mirror("hub/app", &["gar/one", "gar/two", "gar/three"])]);
+    let plan = world.plan(&spec);
+    let mounts: Vec<_> = plan
+        .ops
+        .iter()
+        .filter(|op| op.kind == OpKind::MountBlob)
+        .collect();
+    let across = mounts
+        .iter()
+        .flat_map(|op| &op.at)
+        .filter(|at| at.origin.is_some());
+    assert_eq!(across.count(), 2);
+    assert_eq!(plan.summary.blobs.mount, 6);
+    let within = mounts
+        .iter()
+        .filter(|op| op.at.iter().all(|at| at.origin.is_none()));
+    assert!(within.clone().count() > 0 && within.clone().all(|op| !op.after_end.is_empty()));
+    assert!(apply(&mut world, &plan).declined.is_empty());
 }
 
 #[test]
@@ -424,4 +461,216 @@ fn an_index_of_too_many_manifests_is_sent() {
     let plan = world.plan(&world.spec(vec![mirror("hub/app", &["gar/app"])]));
     assert!(!kinds(&plan).contains(&OpKind::ImportImage));
     assert!(plan.summary.bytes.upload > 0);
+}
+
+/// An SBOM with a tag of its own, which another mirror takes elsewhere, is still an attachment of its image.
+#[test]
+fn an_attachment_that_is_selected_for_another_place_follows_its_image_all_the_same() {
+    for inventory in [
+        Inventories::None,
+        Inventories::Tags,
+        Inventories::Untold,
+        Inventories::Told,
+    ] {
+        let mut world = World::new()
+            .registry("hub", listing(inventory))
+            .registry("one", listing(inventory))
+            .registry("two", listing(inventory))
+            .holds("hub/app", |content| {
+                let image = image(content, 1);
+                content.tag("v1", &image);
+                let sbom = content.sbom(&image);
+                content.tag("v1-sbom", &sbom);
+            });
+        let pinned = |name: &str| planner::spec::Pinned {
+            tag: Some(tag(name)),
+            digest: None,
+        };
+        let (mut images, mut sboms) = (mirror("hub/app", &["one/app"]), mirror("hub/app", &["two/app"]));
+        images.sources[0].pinned = Some(pinned("v1"));
+        sboms.sources[0].pinned = Some(pinned("v1-sbom"));
+        let first = world.spec(vec![sboms.clone()]);
+        let plan = world.plan(&first);
+        apply(&mut world, &plan);
+        let plan = world.plan(&world.spec(vec![images, sboms]));
+        assert_eq!(plan.summary.attachments, 1, "{inventory:?}");
+    }
+}
+
+/// A tag that is kept at the target does not take its manifest there.
+#[test]
+fn an_attachment_whose_own_tag_is_kept_follows_its_image_all_the_same() {
+    for inventory in [Inventories::None, Inventories::Untold, Inventories::Told] {
+        let build = |sbom_of_its_own: bool| {
+            move |content: &mut Content| {
+                let image = image(content, 1);
+                content.tag("v1", &image);
+                let other = match sbom_of_its_own {
+                    true => content.sbom(&image),
+                    false => self::image(content, 2),
+                };
+                content.tag("v1-sbom", &other);
+            }
+        };
+        let world = World::new()
+            .registry("hub", listing(inventory))
+            .registry("site", listing(inventory))
+            .holds("hub/app", build(true))
+            .holds("site/app", build(false));
+        let mut mirror = mirror("hub/app", &["site/app"]);
+        mirror.on_change = planner::spec::OnChange::Keep;
+        let plan = world.plan(&world.spec(vec![mirror]));
+        assert_eq!(
+            (plan.summary.attachments, plan.summary.tags.keep),
+            (1, 1),
+            "{inventory:?}"
+        );
+    }
+}
+
+#[test]
+fn a_listing_finds_blobs_to_mount_as_asking_for_each_tag_does() {
+    let sums: Vec<_> = [
+        Inventories::None,
+        Inventories::Tags,
+        Inventories::Untold,
+        Inventories::Told,
+    ]
+    .into_iter()
+    .map(|inventory| {
+        let base = |content: &mut Content, tagged: &str, more: u64| {
+            let shared = content.layer(Family::Oci, 1, 100_000);
+            let own = content.layer(Family::Oci, more, 10);
+            let image = content.image(Family::Oci, "linux/amd64", &[shared, own]);
+            content.tag(tagged, &image);
+        };
+        let world = World::new()
+            .registry("hub", listing(inventory))
+            .registry("site", listing(inventory))
+            .holds("hub/base", |content| base(content, "v1", 2))
+            .holds("hub/app", |content| base(content, "v1", 3))
+            .holds("site/base", |content| base(content, "v1", 2));
+        let mirrors = vec![
+            mirror("hub/base", &["site/base"]),
+            mirror("hub/app", &["site/app"]),
+        ];
+        world.plan(&world.spec(mirrors)).summary.bytes
+    })
+    .collect();
+    assert!(sums[0].mount >= 100_000, "{sums:?}");
+    assert!(sums.iter().all(|bytes| *bytes == sums[0]), "{sums:?}");
+}
+
+/// A registry in front of another lists what it has fetched so far.
+#[test]
+fn a_child_that_is_not_listed_is_asked_for_before_it_is_called_missing() {
+    let mut world = World::new()
+        .registry("hub", listing(Inventories::Untold))
+        .registry("site", Options::default())
+        .holds("hub/app", |content| {
+            let child = image(content, 1);
+            let index = content.index(Family::Oci, &[child]);
+            content.tag("v1", &index);
+        });
+    let spec = world.spec(vec![mirror("hub/app", &["site/app"])]);
+    let child = {
+        let hub = world.at(&place("hub/app")).unwrap();
+        hub.manifests[&hub.tags[&tag("v1")]]
+            .children()
+            .next()
+            .unwrap()
+            .digest
+            .clone()
+    };
+    world.at_mut(&place("hub/app")).manifests.remove(&child);
+    let get = Question::Get(place("hub/app"), child.into());
+    assert!(questions(&world, &spec).contains(&get));
+    assert_eq!(world.plan(&spec).blocked.len(), 1);
+}
+
+#[test]
+fn a_project_with_a_dot_is_one_where_pushes_make_repositories() {
+    let harbor = Options {
+        depth: Some(1),
+        ..Options::default()
+    };
+    let mut world = hub(&harbor);
+    standing_at(&mut world, "gar/docker.io");
+    let spec = world.spec(vec![mirror("hub/app", &["gar/docker.io/app"])]);
+    let plan = world.plan(&spec);
+    assert_eq!(
+        (plan.blocked.len(), plan.summary.tags.create),
+        (0, 1),
+        "{}",
+        plan.text()
+    );
+    let google = Options {
+        depth: Some(2),
+        creation: Creation::Call,
+        ..Options::default()
+    };
+    let world = hub(&google);
+    let spec = world.spec(vec![mirror("hub/app", &["gar/example.com/project/base/app"])]);
+    assert!(
+        world
+            .plan(&spec)
+            .text()
+            .starts_with("+ gar/example.com/project/base (repository)")
+    );
+}
+
+#[test]
+fn a_loaded_plan_mounts_across_registries_that_it_knows_and_does_nothing_else_from_there() {
+    let relative = Options {
+        family: Some("relatives".to_owned()),
+        ..Options::default()
+    };
+    let world = between(relative.clone(), &relative);
+    let plan = world.plan(&world.spec(vec![mirror("hub/app", &["gar/app"])]));
+    plan.check().unwrap();
+    let mut unknown = plan.clone();
+    let mount = unknown
+        .ops
+        .iter_mut()
+        .find(|op| op.kind == OpKind::MountBlob)
+        .unwrap();
+    mount.at[0].origin = Some("elsewhere".parse().unwrap());
+    assert!(unknown.check().is_err());
+    let mut odd = plan;
+    let put = odd.ops.iter_mut().find(|op| op.kind == OpKind::PutTag).unwrap();
+    put.at[0].origin = Some("hub".parse().unwrap());
+    assert!(odd.check().is_err());
+}
+
+#[test]
+fn blobs_that_go_to_repositories_with_several_drifts_are_read_once() {
+    let mut world = hub(&Options {
+        mount: MountRule::Never,
+        ..google()
+    });
+    for (repository, setting) in [("project/one", "scan_on_push"), ("project/two", "tag_mutability")] {
+        let gar = world.registries.get_mut(&"gar".parse().unwrap()).unwrap();
+        let drift = vec![drift(setting, Change::Possible)];
+        gar.units.insert(
+            repository.parse().unwrap(),
+            Standing {
+                drift,
+                ..Standing::default()
+            },
+        );
+    }
+    let mut spec = world.spec(vec![mirror(
+        "hub/app",
+        &["gar/project/one/app", "gar/project/two/app"],
+    )]);
+    let registry = spec.registries.get_mut(&"gar".parse().unwrap()).unwrap();
+    registry.connection.create_repositories = Some(json!({ "scan_on_push": true, "on_drift": "update" }));
+    let plan = world.plan(&spec);
+    assert_eq!(plan.summary.repositories.update, 2);
+    let applied = apply(&mut world, &plan);
+    assert!(
+        applied.reads.values().all(|times| *times == 1),
+        "{:?}",
+        applied.reads
+    );
 }

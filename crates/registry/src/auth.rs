@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
-use tokio::sync::{Mutex as Queue, MutexGuard as Turn};
+use tokio::sync::{Mutex as Queue, MutexGuard as Turn, TryLockError};
 use tokio::time::Instant;
 
 use crate::call::Scope;
@@ -72,7 +72,7 @@ pub(crate) struct Pass {
     pub(crate) header: HeaderValue,
     signed: Arc<Signed>,
     token: Option<u64>,
-    /// When the token is no longer what should be sent.
+    /// When the token is no longer what should be sent; of a password its lease knows.
     until: Option<Instant>,
     /// Made for this very request: if it is refused, no newer one helps.
     fresh: bool,
@@ -160,17 +160,22 @@ impl Auth {
         }
     }
 
-    /// Returns a token to send with a request, where the registry takes tokens.
+    /// Returns what to send in the place of what should not be sent any more, or was not there yet; `None` where that
+    /// is all there is.
     ///
     /// # Errors
     /// As [`Auth::pass`].
-    pub(crate) async fn token(&self, scope: &Scope) -> Result<Option<Pass>, Error> {
+    pub(crate) async fn latest(&self, scope: &Scope, pass: Option<&Pass>) -> Result<Option<Pass>, Error> {
+        if pass.is_some_and(|pass| !pass.has_ended()) {
+            return Ok(None);
+        }
         let scheme = self.scheme().clone();
         match scheme {
             Scheme::Bearer { realm, service } => self
                 .token_pass(&realm, service.as_deref(), scope, None)
                 .await
                 .map(Some),
+            Scheme::Basic if pass.is_some() => self.basic_pass(None).await,
             Scheme::Unknown | Scheme::Open | Scheme::Basic => Ok(None),
         }
     }
@@ -184,6 +189,17 @@ impl Auth {
         match pass {
             Some(pass) if pass.token.is_none() => self.trial(&pass.signed).await,
             _ => Ok(None),
+        }
+    }
+
+    /// As [`Auth::turn`], without waiting.
+    ///
+    /// # Errors
+    /// It is somebody else's turn.
+    pub(crate) fn turn_at_once(pass: &Pass) -> Result<Option<Turn<'_, ()>>, TryLockError> {
+        match pass.token.is_none() && !pass.signed.is_proven() {
+            true => pass.signed.trial.try_lock().map(Some),
+            false => Ok(None),
         }
     }
 
@@ -468,9 +484,12 @@ impl Auth {
 }
 
 impl Pass {
-    /// Returns true where it is a token that should not be sent any more.
+    /// Returns true where it should not be sent any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.until.is_some_and(|until| until <= Instant::now())
+        match self.until {
+            Some(until) => until <= Instant::now(),
+            None => self.signed.lease.is_due(),
+        }
     }
 }
 

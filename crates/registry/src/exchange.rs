@@ -59,6 +59,9 @@ struct Errand {
     redirects: Redirects,
 }
 
+/// How many tokens may end on their way, one after the other, before the registry is taken at its word.
+const MAX_LATE: u32 = 3;
+
 /// A response and where it came from.
 struct Landed {
     response: Response,
@@ -194,7 +197,7 @@ impl Exchange {
     /// Signs in as the registry asks, and once more where what we had is out of date.
     async fn admitted(&self, errand: &Errand, body: &mut CallBody) -> Result<Landed, Failure> {
         let mut pass = self.auth.pass(&errand.scope, None).await?;
-        let mut renewed = false;
+        let (mut renewed, mut late) = (false, 0);
         loop {
             let (mut landed, asked) = self.shown(errand, body, &mut pass).await?;
             let streamed = matches!(body, CallBody::Stream { .. });
@@ -210,7 +213,10 @@ impl Exchange {
                 continue;
             };
             let known = self.auth.learn(&asked)?;
-            let last = renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass));
+            // A token that ended before its answer came says nothing of a newer one.
+            let ended = pass.as_ref().is_some_and(Pass::has_ended) && late < MAX_LATE;
+            late += u32::from(ended);
+            let last = !ended && (renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass)));
             if streamed {
                 self.forget(errand, pass.as_ref()).await;
                 return Ok(landed);
@@ -230,7 +236,7 @@ impl Exchange {
     }
 
     /// Sends a request with a pass, and tells what the registry asks for where it turned that down. A request that waited
-    /// for its turn takes the token of that moment: the one it came with may have ended, or there was none yet.
+    /// for its turn takes the pass of that moment: the one it came with may have ended, or there was none yet.
     async fn shown(
         &self,
         errand: &Errand,
@@ -244,10 +250,12 @@ impl Exchange {
         let shown = pass.clone();
         let _turn = self.auth.turn(shown.as_ref()).await?;
         let _permit = self.gate.enter(lane, errand.operation).await?;
-        if pass.as_ref().is_none_or(Pass::has_ended)
-            && let Some(token) = self.auth.token(&errand.scope).await?
-        {
-            *pass = Some(token);
+        let latest = self.auth.latest(&errand.scope, pass.as_ref()).await?;
+        // Whoever shows a password that nobody has taken yet does so alone. With a place at the gate nobody waits for that:
+        // what there was is shown then, and if it is refused, that leads back to here.
+        let turn = latest.as_ref().map(Auth::turn_at_once);
+        if let Some(Ok(_)) = turn {
+            pass.clone_from(&latest);
         }
         let pass = pass.as_ref();
         let landed = self.walk(errand, body, pass).await?;

@@ -212,10 +212,19 @@ fn line(entry: &Value) -> String {
     let message = ["message", "error_description", "details"]
         .iter()
         .find_map(|key| entry.get(key)?.as_str());
-    let code = code(entry).map(|code| code.to_lowercase().replace('_', " "));
+    let code = code(entry).map(|code| legible(&code));
     let mut parts: Vec<String> = code.into_iter().chain(message.map(str::to_owned)).collect();
     parts.extend(detail(entry));
     parts.join(": ")
+}
+
+/// Makes words of `MANIFEST_UNKNOWN`. `AuthorizationFailed` stays as people look it up.
+fn legible(code: &str) -> String {
+    let is_camel_case = code.contains(char::is_lowercase) && code.contains(char::is_uppercase);
+    match is_camel_case {
+        true => code.to_owned(),
+        false => code.to_lowercase().replace('_', " "),
+    }
 }
 
 /// Renders the `detail` of an error: it may be of any type.
@@ -240,6 +249,16 @@ mod tests {
     fn coded(status: u16, code: &str, message: &str) -> Refusal {
         let document = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
         refusal(status, &document.to_string())
+    }
+
+    #[test]
+    fn a_code_is_shown_as_it_is_looked_up() {
+        for (code, shown) in [
+            ("MANIFEST_UNKNOWN", "manifest unknown: no such image"),
+            ("AuthorizationFailed", "AuthorizationFailed: no such image"),
+        ] {
+            assert_eq!(coded(403, code, "no such image").text, shown);
+        }
     }
 
     #[test]

@@ -17,10 +17,13 @@ mod ticket;
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use serde_json::Value;
 
 use self::authority::Authority;
 use self::data::Upstream;
@@ -55,6 +58,8 @@ pub struct Azure {
     entra: Listening,
     management: Listening,
     registry: Listening,
+    /// Where blobs are read from, by redirects of the registry's.
+    _storage: Listening,
     shared: Arc<Shared>,
 }
 
@@ -62,6 +67,9 @@ struct Shared {
     directory: Directory,
     host: OnceLock<String>,
     upstream: OnceLock<Upstream>,
+    storage: OnceLock<String>,
+    storage_upstream: OnceLock<Upstream>,
+    challenges: AtomicUsize,
     hub: import::Hub,
 }
 
@@ -76,9 +84,21 @@ impl Azure {
             directory: Directory::new(),
             host: OnceLock::new(),
             upstream: OnceLock::new(),
+            storage: OnceLock::new(),
+            storage_upstream: OnceLock::new(),
+            challenges: AtomicUsize::new(0),
             hub: import::Hub::default(),
         });
         let (entra, management, registry) = (Arc::clone(&shared), Arc::clone(&shared), Arc::clone(&shared));
+        let stored = Arc::clone(&shared);
+        let storage = Listening::start_with(Some(authority.acceptor()), move |request| {
+            data::read_stored(request, Arc::clone(&stored))
+        })
+        .await;
+        shared
+            .storage
+            .set(named(&storage))
+            .expect("the storage is set once");
         let azure = Self {
             entra: Listening::start_with(Some(authority.acceptor()), move |request| {
                 entra::answer(request, Arc::clone(&entra))
@@ -93,6 +113,7 @@ impl Azure {
             })
             .await,
             authority,
+            _storage: storage,
             shared,
         };
         let host = named(&azure.registry);
@@ -116,7 +137,24 @@ impl Azure {
     /// # Panics
     /// Where that was said before.
     pub fn serve(&self, upstream: &str) {
-        let upstream = Upstream::new(upstream);
+        self.put_behind(Upstream::new(upstream, data::Checks::Behind));
+    }
+
+    /// Passes the protocol on to what lets everyone in: tokens are checked here.
+    ///
+    /// # Panics
+    /// As [`Azure::serve`].
+    pub fn serve_open(&self, upstream: &str) {
+        self.put_behind(Upstream::new(upstream, data::Checks::Here));
+    }
+
+    /// Returns how many requests of the protocol were answered by a challenge here.
+    #[must_use]
+    pub fn challenges(&self) -> usize {
+        self.shared.challenges.load(Ordering::Relaxed)
+    }
+
+    fn put_behind(&self, upstream: Upstream) {
         assert!(
             self.shared.upstream.set(upstream).is_ok(),
             "the upstream is set once"
@@ -177,6 +215,11 @@ impl Azure {
         self.shared.directory.set_lives(refresh, access);
     }
 
+    /// Makes the registry take its time before it grants a token, so that requests at once meet.
+    pub fn tokens_take(&self, time: Duration) {
+        self.shared.directory.set_pause(time);
+    }
+
     /// Ends every token that the registry has granted.
     pub fn revoke(&self) {
         self.shared.directory.revoke();
@@ -197,6 +240,19 @@ impl Azure {
             .change(repository, |repository| repository.writable = writable);
     }
 
+    /// Locks a tag, or unlocks it, as somebody else would.
+    ///
+    /// # Panics
+    /// Where there is no such repository.
+    pub fn set_locked(&self, repository: &str, tag: &str, locked: bool) {
+        self.shared
+            .directory
+            .change(repository, |repository| match locked {
+                true => drop(repository.locked.insert(tag.to_owned())),
+                false => drop(repository.locked.remove(tag)),
+            });
+    }
+
     /// Returns true where a tag is locked.
     ///
     /// # Panics
@@ -209,13 +265,23 @@ impl Azure {
     }
 
     /// Changes the properties of the registry's resource.
-    pub fn set_properties(&self, properties: serde_json::Value) {
+    pub fn set_properties(&self, properties: Value) {
         self.shared.hub.set_properties(properties);
     }
 
     /// Makes imports end so from now on.
     pub fn imports_end(&self, end: Result<(), Failure>) {
         self.shared.hub.set_end(end);
+    }
+
+    /// Makes imports be done by `copy`, which is given the body of each request, from now on.
+    pub fn imports_by<F>(&self, copy: impl Fn(Value) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.shared
+            .hub
+            .set_copier(Arc::new(move |body| Box::pin(copy(body))));
     }
 
     /// Returns what was imported, or tried to.
@@ -239,6 +305,12 @@ impl Azure {
     #[must_use]
     pub fn most_at_once(&self, path: &str) -> usize {
         self.shared.directory.most_at_once(path)
+    }
+
+    /// Returns how many requests for tokens of one scope, whichever, there were at one time at most.
+    #[must_use]
+    pub fn most_at_once_of_a_scope(&self) -> usize {
+        self.shared.directory.most_at_once_of_a_scope()
     }
 }
 

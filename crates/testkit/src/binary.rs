@@ -128,6 +128,11 @@ impl Sandbox {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Leaves an environment variable out of the runs to come.
+    pub fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
+    }
+
     /// Returns the path of a file in the working directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

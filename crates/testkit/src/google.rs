@@ -7,5 +7,6 @@ pub mod artifact_registry;
 mod asked;
 pub mod identity;
 pub mod key;
+pub mod realm;
 
 pub use self::asked::Asked;

@@ -250,9 +250,15 @@ impl<'a> Dispatcher<'a> {
             Landing::AlreadyDone => self.end(node, Outcome::AlreadyDone, None),
             Landing::Mounted => self.end(node, Outcome::Mounted, None),
             Landing::Upload(session) => self.gather(node, session),
-            Landing::TagWritten { before } => {
+            Landing::TagWritten { before, unsealed } => {
                 self.note_change(node, before);
-                self.end(node, Outcome::Done, None);
+                let record = |fault| {
+                    self.ledger
+                        .record(&self.plan.ops[self.graph.op(node)].id, &fault, Loss::Op)
+                        .0
+                };
+                let cause = unsealed.map(record);
+                self.end(node, Outcome::Done, cause);
             }
             Landing::TagKept(fault) => {
                 let (cause, _) = self.ledger.record(&self.op(node).id, &fault, Loss::Op);

@@ -244,6 +244,7 @@ mod tests {
             after: ids(after),
             after_end: ids(after_end),
             entries: Vec::new(),
+            settings: Vec::new(),
             reason: String::new(),
         }
     }

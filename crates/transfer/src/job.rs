@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use oci::{Descriptor, Digest, Host, Manifest, ManifestReference, RepositoryName, Tag};
+use oci::{AttachmentTag, Descriptor, Digest, Host, Manifest, ManifestReference, RepositoryName, Tag};
 use planner::plan::{Expect, ManifestEntry};
 use planner::{Op, OpKind, Place, Plan, ProblemKind, RegistryName, Side};
 use provider::{Ensured, Importing};
-use registry::{ErrorKind, Mount, MountFrom, WriteRepository};
+use registry::{Credential, ErrorKind, Mount, MountFrom, WriteRepository};
+
+use serde_json::Value;
 
 use crate::context::Context;
 use crate::fault::Fault;
@@ -17,7 +19,9 @@ use crate::merge;
 #[derive(Debug)]
 pub(crate) enum Job {
     Create,
-    Update,
+    Update {
+        settings: Vec<String>,
+    },
     Mount {
         digest: Digest,
         size: u64,
@@ -55,7 +59,9 @@ impl Job {
         let at = &op.at[place];
         Some(match op.kind {
             OpKind::CreateRepository => Self::Create,
-            OpKind::UpdateRepository => Self::Update,
+            OpKind::UpdateRepository => Self::Update {
+                settings: op.settings.clone(),
+            },
             OpKind::ImportImage => Self::Import {
                 digest: op.digest.clone()?,
                 from: op.from.clone()?,
@@ -99,7 +105,7 @@ impl Job {
     async fn once(&self, context: &Context, place: &Place) -> Result<Landing, Fault> {
         match self {
             Self::Create => create(context, place).await,
-            Self::Update => update(context, place).await,
+            Self::Update { settings } => update(context, place, settings).await,
             Self::Mount {
                 digest,
                 size,
@@ -155,15 +161,40 @@ async fn create(context: &Context, place: &Place) -> Result<Landing, Fault> {
     }
 }
 
-async fn update(context: &Context, place: &Place) -> Result<Landing, Fault> {
+/// Changes the settings that the plan names, and none that drifted since.
+async fn update(context: &Context, place: &Place, names: &[String]) -> Result<Landing, Fault> {
     let connected = context.connected(place, Side::Target)?;
-    let settings = connected.settings.as_ref();
+    let settings = connected
+        .settings
+        .as_ref()
+        .map(|settings| narrowed(settings, names));
+    let settings = settings.as_ref();
     let updated = connected
         .provider
         .update_repository(&place.repository, settings)
         .await;
     updated.map_err(|error| Fault::target(place, &error))?;
     Ok(Landing::Done)
+}
+
+/// Settings of which one means nothing without the other.
+const TOGETHER: [(&str, &str); 2] = [
+    ("tag_mutability", "mutability_exclusions"),
+    ("encryption", "kms_key"),
+];
+
+/// Keeps the settings that are named, what belongs to them, and what says where the repository is.
+fn narrowed(settings: &Value, names: &[String]) -> Value {
+    let named = |key: &str| names.iter().any(|name| name == key);
+    let together = |key: &str| {
+        let pairs = TOGETHER.iter();
+        pairs
+            .clone()
+            .any(|(one, other)| key == *one && named(other) || key == *other && named(one))
+    };
+    let entries = settings.as_object().into_iter().flatten();
+    let kept = entries.filter(|(key, _)| named(key) || together(key) || *key == "location");
+    Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// Lets the registry fetch an image, and looks whether that was the one.
@@ -181,6 +212,15 @@ async fn import(context: &Context, place: &Place, digest: &Digest, from: &Place)
     }
     let source = context.connected(from, Side::Source)?;
     let sign_in = source.provider.credentials().sign_in().await;
+    if matches!(&sign_in, Ok(sign_in) if outlives_a_run(&sign_in.credential)) {
+        let text = format!("{from} is read with a service account's key, which is handed to no other cloud");
+        let fault = Fault::new(Side::Source, from, ProblemKind::Policy, text);
+        let hint = "impersonate an account (`auth.impersonate`), or leave `server_side_copy` out";
+        return Err(Fault {
+            hint: Some(hint.into()),
+            ..fault
+        });
+    }
     let importing = Importing {
         host: host(context, &from.registry, from)?,
         from: from.repository.clone(),
@@ -197,6 +237,11 @@ async fn import(context: &Context, place: &Place, digest: &Digest, from: &Place)
             Err(Fault::new(Side::Target, place, ProblemKind::Integrity, text))
         }
     }
+}
+
+/// Says whether a credential is a key that is good until somebody withdraws it: Google's key files go by these names.
+fn outlives_a_run(credential: &Credential) -> bool {
+    matches!(credential, Credential::Basic { username, .. } if username.starts_with("_json_key"))
 }
 
 fn host(context: &Context, registry: &RegistryName, place: &Place) -> Result<Host, Fault> {
@@ -273,7 +318,11 @@ async fn put_tag(
         .map_err(failed)?;
     let found = found.map(|descriptor| descriptor.digest);
     let fault = match (&found, expect) {
-        (Some(found), _) if *found == carried.digest => return Ok(Landing::AlreadyDone),
+        (Some(found), _) if *found == carried.digest => {
+            // A run that ended between the two has left this undone.
+            seal(context, place, tag).await?;
+            return Ok(Landing::AlreadyDone);
+        }
         (None, Expect::Absent) => write(context, &repository, place, carried, tag).await?,
         (Some(found), Expect::Digest(seen)) if found == seen => {
             write(context, &repository, place, carried, tag).await?
@@ -282,8 +331,11 @@ async fn put_tag(
     };
     match fault {
         None => {
-            seal(context, place, tag).await?;
-            Ok(Landing::TagWritten { before: found })
+            let unsealed = seal(context, place, tag).await.err();
+            Ok(Landing::TagWritten {
+                before: found,
+                unsealed: unsealed.map(|fault| fault.about(tag)),
+            })
         }
         Some(fault) => {
             put(context, place, carried).await?;
@@ -292,12 +344,15 @@ async fn put_tag(
     }
 }
 
-/// Does what the settings of the repository ask for after a tag was written.
+/// Does what the settings of the repository ask for after a tag was written. Tags that attach something grow later.
 async fn seal(context: &Context, place: &Place, tag: &Tag) -> Result<(), Fault> {
+    if AttachmentTag::scheme(tag).is_some() {
+        return Ok(());
+    }
     let connected = context.connected(place, Side::Target)?;
     let settings = connected.settings.as_ref();
     let sealed = connected.provider.seal(&place.repository, tag, settings).await;
-    sealed.map_err(|error| Fault::target(place, &error.during("the tag was written; lock it")))
+    sealed.map_err(|error| Fault::target(place, &error.during("the tag stands; lock it")))
 }
 
 /// Puts a manifest by tag; returns why, where the registry does not let the tag be moved.

@@ -18,6 +18,8 @@ pub(crate) enum Landing {
     TagWritten {
         /// What stood there before.
         before: Option<Digest>,
+        /// Why it could not be sealed afterwards, if that was to be done.
+        unsealed: Option<Fault>,
     },
     /// The manifest stands there, the tag could not be moved.
     TagKept(Fault),

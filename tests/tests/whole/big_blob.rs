@@ -11,17 +11,20 @@ use testkit::image::{Content, Family};
 use crate::site::{Site, once};
 
 const SIZE: u64 = 1 << 30;
-const MOST_MEMORY: u64 = 96 << 20;
+pub(crate) const MOST_MEMORY: u64 = 96 << 20;
 
 // The plan, the report and a journal are files too; a layer is not among them.
-const MOST_WRITTEN: u64 = 1 << 20;
+pub(crate) const MOST_WRITTEN: u64 = 1 << 20;
 
 /// Puts a blob of zeros straight into the storage of a registry: a sparse file takes no time to write.
-fn plant(root: &Path, repository: &str) -> Descriptor {
+pub(crate) fn plant(root: &Path, repository: &str, size: u64) -> Descriptor {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..SIZE >> 20 {
-        hasher.update(&zeros);
+    let zeros = vec![0; 1_000_000];
+    let mut left = size;
+    while left > 0 {
+        let piece = left.min(zeros.len() as u64);
+        hasher.update(&zeros[..usize::try_from(piece).expect("a piece fits in memory")]);
+        left -= piece;
     }
     let digest = hasher.finish();
     let hex = digest.hex();
@@ -29,7 +32,7 @@ fn plant(root: &Path, repository: &str) -> Descriptor {
     let data = storage.join("blobs/sha256").join(&hex[..2]).join(&hex);
     fs::create_dir_all(&data).expect("the registry's storage can be written");
     let file = fs::File::create(data.join("data")).expect("the registry's storage can be written");
-    file.set_len(SIZE).expect("a sparse file can be made");
+    file.set_len(size).expect("a sparse file can be made");
     let link = storage
         .join("repositories")
         .join(repository)
@@ -37,18 +40,18 @@ fn plant(root: &Path, repository: &str) -> Descriptor {
         .join(&hex);
     fs::create_dir_all(&link).expect("the registry's storage can be written");
     fs::write(link.join("link"), digest.to_string()).expect("the registry's storage can be written");
-    Descriptor::new(MediaType::OCI_LAYER, digest, SIZE)
+    Descriptor::new(MediaType::OCI_LAYER, digest, size)
 }
 
 /// The most memory a process has had, and the bytes it has written to disk, as far as it still can be asked.
 #[derive(Default)]
-struct Usage {
-    memory: u64,
-    written: u64,
+pub(crate) struct Usage {
+    pub(crate) memory: u64,
+    pub(crate) written: u64,
 }
 
 impl Usage {
-    fn look(&mut self, process: u32) {
+    pub(crate) fn look(&mut self, process: u32) {
         if let Some(kibibytes) = field(&format!("/proc/{process}/status"), "VmHWM:") {
             self.memory = self.memory.max(kibibytes << 10);
         }
@@ -67,7 +70,7 @@ fn field(path: &str, name: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gibibyte_goes_to_three_registries_in_bounded_memory_without_a_file() {
     let Some(site) = Site::start(3).await else { return };
-    let layer = plant(site.source.registry.root(), "team/big");
+    let layer = plant(site.source.registry.root(), "team/big", SIZE);
     let mut content = Content::new();
     let image = content.image(Family::Oci, "linux/amd64", std::slice::from_ref(&layer));
     content.tag("v1", &image);

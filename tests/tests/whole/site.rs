@@ -26,7 +26,8 @@ pub(crate) struct End {
 }
 
 impl End {
-    async fn start(name: &'static str) -> Self {
+    /// Starts a registry and its proxy.
+    pub(crate) async fn start(name: &'static str) -> Self {
         let registry = DockerRegistry::start().await;
         let proxy = Proxy::start(registry.host()).await;
         Self {

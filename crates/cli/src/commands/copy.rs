@@ -148,14 +148,23 @@ fn copied(spec: &Spec, survey: &Survey) -> Option<Digest> {
     if let Some(digest) = &pinned.digest {
         return Some(digest.clone());
     }
-    let tag = ManifestReference::Tag(pinned.tag.clone()?);
-    if let Known::Yes(Answer::Head(Some(found))) =
-        survey.answer(&Question::Head(source.place.clone(), tag.clone()))
-    {
-        return Some(found.digest.clone());
-    }
-    match survey.answer(&Question::Get(source.place.clone(), tag)) {
-        Known::Yes(Answer::Get(Some(found))) => Some(found.digest().clone()),
-        _ => None,
-    }
+    let tag = pinned.tag.clone()?;
+    let answer = |question| match survey.answer(&question) {
+        Known::Yes(answer) => Some(answer),
+        Known::Failed(_) | Known::Unasked => None,
+    };
+    let (place, reference) = (source.place.clone(), ManifestReference::Tag(tag.clone()));
+    let questions = [
+        Question::Head(place.clone(), reference.clone()),
+        Question::Get(place.clone(), reference),
+        Question::Inventory(place),
+    ];
+    questions
+        .into_iter()
+        .find_map(|question| match answer(question)? {
+            Answer::Head(found) => found.as_ref().map(|found| found.digest.clone()),
+            Answer::Get(found) => found.as_ref().map(|found| found.digest().clone()),
+            Answer::Inventory(found) => found.as_ref()?.tags().get(&tag).cloned(),
+            _ => None,
+        })
 }

@@ -95,7 +95,7 @@ pub(super) async fn reach(
     let settings = settings(&host, resolved, manner, wire, &setup.profile);
     let concurrency = settings.concurrency;
     let connect = |credentials| Client::new(settings, transport, credentials);
-    let (client, provider) = match identify(context, &setup, sources, resolved, manner).await? {
+    let (client, provider) = match identify(context, &setup, sources, resolved).await? {
         Identity::Cloud(provider) => (connect(provider.credentials()), provider),
         Identity::Plain(credentials) => {
             let client = connect(Arc::clone(&credentials));
@@ -182,10 +182,9 @@ async fn identify(
     setup: &Setup,
     sources: Sources,
     resolved: &Resolved,
-    manner: &Manner,
 ) -> Result<Identity, Failure> {
     let name = &setup.name;
-    let decided = sources.decided(manner, name);
+    let decided = context.unless_interrupted(sources.decided()).await?;
     let Some(cloud) = Cloud::of(setup.profile.class).filter(|_| !decided) else {
         return Ok(Identity::Plain(sources.without_cloud(None)));
     };
@@ -211,8 +210,8 @@ async fn identify(
             ..
         }) => Ok(Identity::Plain(sources.without_cloud(Some(origin)))),
         // A cloud that knows us and fails says so to whoever asks the registry, and to nobody else.
-        Ok(_) | Err(_) => {
-            let credentials = sources.with_cloud(provider.credentials());
+        found @ (Ok(_) | Err(_)) => {
+            let credentials = sources.with_cloud(provider.credentials(), found.ok());
             Ok(Identity::Cloud(Arc::new(SignedInProvider::new(
                 provider,
                 credentials,

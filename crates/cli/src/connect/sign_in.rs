@@ -2,13 +2,14 @@
 //! nobody.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use oci::Host;
 use planner::RegistryName;
 use planner::config::Auth;
-use registry::CredentialSource;
 use registry::credentials::{Anonymous, Chain, DockerFiles, Helper, Nobody, Static, TokenSource};
+use registry::{Credential, CredentialSource, Error, SignIn};
 
 use super::manner::Manner;
 use crate::credentials;
@@ -45,10 +46,14 @@ impl Sources {
         })
     }
 
-    /// Returns true where the configuration or a flag says who signs in, so that no cloud has a say.
-    pub(super) fn decided(&self, manner: &Manner, name: &str) -> bool {
-        let flagged = |name: RegistryName| manner.flags(&name).is_some_and(|flags| flags.sign_in.is_some());
-        self.declared.is_some() || name.parse().is_ok_and(flagged)
+    /// Returns true where a flag or the configuration says who signs in, so that no cloud has a say. The file that a flag
+    /// names does where it knows the host, and where it can't be read.
+    pub(super) async fn decided(&self) -> bool {
+        if self.declared.is_some() {
+            return true;
+        }
+        let first = Chain::new(self.first.clone()).sign_in().await;
+        first.is_err() || first.is_ok_and(|first| first.credential != Credential::Anonymous)
     }
 
     /// Puts the sources in order, without a cloud's. The first that has a credential decides.
@@ -60,11 +65,36 @@ impl Sources {
         ))
     }
 
-    /// Puts the sources in order, with a cloud's own identity between what is declared and what is kept.
-    pub(super) fn with_cloud(self, cloud: Arc<dyn CredentialSource>) -> Arc<dyn CredentialSource> {
+    /// Puts the sources in order, with a cloud's own identity between what is declared and what is kept. `found` is what
+    /// the cloud gave when it was asked who we are.
+    pub(super) fn with_cloud(
+        self,
+        cloud: Arc<dyn CredentialSource>,
+        found: Option<SignIn>,
+    ) -> Arc<dyn CredentialSource> {
+        let found = Mutex::new(found);
+        let cloud = Arc::new(Cloud { found, source: cloud });
         Arc::new(Chain::new(
             self.first.into_iter().chain([cloud, self.kept]).collect(),
         ))
+    }
+}
+
+/// A cloud's identity: what it gave already is used before it is asked again.
+#[derive(Debug)]
+struct Cloud {
+    found: Mutex<Option<SignIn>>,
+    source: Arc<dyn CredentialSource>,
+}
+
+#[async_trait]
+impl CredentialSource for Cloud {
+    async fn sign_in(&self) -> Result<SignIn, Error> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match found {
+            Some(found) => Ok(found),
+            None => self.source.sign_in().await,
+        }
     }
 }
 
@@ -130,7 +160,7 @@ fn declared(
 #[cfg(test)]
 mod tests {
     use planner::config::SecretReference;
-    use registry::{Credential, Secret};
+    use registry::Secret;
 
     use super::*;
     use crate::arguments::{Access, OneRegistry};
@@ -206,6 +236,37 @@ mod tests {
             ..Auth::default()
         };
         assert_eq!(found(Some(&auth), &manner).await, Credential::Anonymous);
+    }
+
+    #[tokio::test]
+    async fn the_file_of_a_flag_leaves_a_cloud_no_say_where_it_knows_the_host() {
+        let directory = tempfile::tempdir().unwrap();
+        let manner = Manner::declared(PathBuf::new(), &authfile(&directory));
+        for (host, decided) in [("site.example", true), ("other.example", false)] {
+            let (name, host) = (site().0, host.parse().unwrap());
+            let sources = Sources::of(&name, &host, None, &manner).unwrap();
+            assert_eq!(sources.decided().await, decided, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_cloud_gave_is_used_once_before_it_is_asked_again() {
+        let (name, host) = site();
+        let manner = Manner::declared(PathBuf::new(), &Access::default());
+        let cloud = Arc::new(TokenSource::new(
+            "cloud".to_owned(),
+            Arc::new(|| Ok(Secret::new("second"))),
+        ));
+        let found = SignIn {
+            credential: Credential::Bearer(Secret::new("first")),
+            ..SignIn::anonymous()
+        };
+        let sources = Sources::of(&name, &host, None, &manner).unwrap();
+        let source = sources.with_cloud(cloud, Some(found));
+        for expected in ["first", "second", "second"] {
+            let credential = source.sign_in().await.unwrap().credential;
+            assert_eq!(credential, Credential::Bearer(Secret::new(expected)));
+        }
     }
 
     #[test]

@@ -78,6 +78,7 @@ pub(crate) enum Vendor {
     EcrPublic,
     Gar,
     Acr,
+    Harbor,
     Generic,
 }
 
@@ -89,6 +90,7 @@ impl Vendor {
             "ecr" => Self::Ecr,
             "gar" => Self::Gar,
             "acr" => Self::Acr,
+            "harbor" => Self::Harbor,
             _ => Self::Generic,
         }
     }
@@ -99,6 +101,7 @@ impl Vendor {
             Self::Ecr | Self::EcrPublic => "ecr",
             Self::Gar => "gar",
             Self::Acr => "acr",
+            Self::Harbor => "harbor",
             Self::Generic => "generic",
         }
     }

@@ -278,7 +278,7 @@ fn hosts_are_checked() {
     10 |   f: { host: x.example, provider: aws }
        |                                   ^^^
        |
-       = help: `provider` takes ecr, gar, acr, generic
+       = help: `provider` takes ecr, gar, acr, harbor, generic
 
     error: unknown value of `provider`
       --> transship.yaml:11:35

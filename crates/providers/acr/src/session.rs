@@ -111,9 +111,9 @@ impl Session {
     /// # Errors
     /// See [`Session::sign_in_anew`].
     pub(crate) async fn hand_out(&self) -> Result<SignIn, Error> {
-        let last = self.last().filter(|signed| signed.is_fresh());
-        let signed = match last {
-            Some(signed) if !signed.handed_out.swap(true, Ordering::Relaxed) => signed,
+        let signed = match self.last() {
+            Some(signed) if signed.is_fresh() && !signed.handed_out.swap(true, Ordering::Relaxed) => signed,
+            // One that has ended is named too: what is wanted is any other.
             last => self.sign_in_anew(last.as_ref()).await?,
         };
         signed.handed_out.store(true, Ordering::Relaxed);

@@ -33,6 +33,8 @@ impl GenericProvider {
         let capabilities = &mut profile.capabilities;
         capabilities.listing = planner::Listing::Tags;
         capabilities.import = None;
+        // Nobody can be asked for what lies above an image.
+        capabilities.depth = None;
         if capabilities.creation == Creation::Call {
             capabilities.creation = without_call(profile.class);
         }

@@ -40,12 +40,11 @@ impl HarborProvider {
     pub fn new(
         name: impl Into<String>,
         credentials: Arc<dyn CredentialSource>,
-        mut profile: Profile,
+        profile: Profile,
         rest: Rest,
         address: Url,
         registry: Arc<dyn Registry>,
     ) -> Self {
-        profile.capabilities.listing = planner::Listing::Inventory;
         Self {
             generic: GenericProvider::of(name, Arc::clone(&credentials), profile.clone()),
             profile,
@@ -134,13 +133,20 @@ impl Lister for HarborProvider {
         repository: &RepositoryName,
         _settings: Option<&Value>,
     ) -> Result<Option<Standing>, Error> {
-        let found = self.api.project(project(repository)).await?;
-        Ok(found.map(|project| Standing {
-            refuses: project
-                .is_proxy_cache()
-                .then(|| "its project is a proxy cache, which takes no push".to_owned()),
-            ..Standing::default()
-        }))
+        let name = project(repository);
+        match self.api.project(name).await {
+            Ok(Some(project)) => Ok(Some(Standing {
+                refuses: project
+                    .is_proxy_cache()
+                    .then(|| "its project is a proxy cache, which takes no push".to_owned()),
+                ..Standing::default()
+            })),
+            // Harbor makes projects by no push, and nor do we.
+            Ok(None) => Err(self.absent(name)),
+            // Whoever may push need not be allowed to look at the project: the push will tell.
+            Err(error) if error.kind() == ErrorKind::Permission => Ok(Some(Standing::default())),
+            Err(error) => Err(error),
+        }
     }
 
     async fn blobs(
@@ -176,7 +182,8 @@ impl Provider for HarborProvider {
             identity: self.api.identity(),
             action: format!("\"{action}\" in project {project}"),
             grant: format!(
-                "give the robot account that permission for project {project}, or the user the role {role} there"
+                "give the robot account that permission for project {project}, or the user the role {role} there; \
+                 Harbor says the same where the project does not exist"
             ),
         })
     }

@@ -52,11 +52,10 @@ impl HubProvider {
     pub fn new(
         name: impl Into<String>,
         credentials: Arc<dyn CredentialSource>,
-        mut profile: Profile,
+        profile: Profile,
         rest: Rest,
         registry: Arc<dyn Registry>,
     ) -> Self {
-        profile.capabilities.listing = planner::Listing::Inventory;
         Self {
             generic: GenericProvider::of(name, Arc::clone(&credentials), profile.clone()),
             profile,
@@ -219,9 +218,14 @@ impl Lister for HubProvider {
         let Some((namespace, name)) = parts.filter(|(_, name)| !name.contains('/')) else {
             return Ok(Listing::Unavailable(None));
         };
-        let (found, sample) = match self.listed(namespace, name).await? {
-            Read::Whole { found, sample } => (found, sample),
-            Read::Unusable(why) => return Ok(Listing::Unavailable(Some(why))),
+        let (found, sample) = match self.listed(namespace, name).await {
+            Ok(Read::Whole { found, sample }) => (found, sample),
+            Ok(Read::Unusable(why)) => return Ok(Listing::Unavailable(Some(why))),
+            // The API is another host than the registry, and may be out of reach where that is not.
+            Err(error) if error.is_temporary() => {
+                return Ok(Listing::Unavailable(Some(error.message().to_owned())));
+            }
+            Err(error) => return Err(error),
         };
         // An empty listing may also be that of a repository that is being removed: the registry knows.
         let Some((tag, sample)) = sample else {

@@ -43,6 +43,7 @@ fn every_class_has_its_row() {
             "EcrPublic Never Call Some(false) None Inventory None Whole 1000 [10, 10, 10]",
             "Google Any Call Some(true) Some(2) Inventory Some(\"google\") Whole 1000 [300, 300, 300]",
             "Azure Any OnPush Some(true) None Inventory None Chunked { above: 16777216, chunk: 4194304 } 1000 [0, 0, 0]",
+            "Harbor Any OnPush None Some(1) Inventory None Whole 1000 [0, 0, 0]",
             "Other Any OnPush None None Tags None Whole 1000 [0, 0, 0]",
         ]
     );

@@ -51,9 +51,9 @@ pub(crate) const TABLE: [Row; 9] = [
     },
     // The limits of Docker Hub depend on who asks, have changed twice in a year, and are told in headers of each answer. HEAD does
     // not count: https://docs.docker.com/docker-hub/usage/pulls/
+    // Its API lists a hundred tags at a time, at another host: that is dearer than asking for the few tags that most mirrors take.
     Row {
         class: Class::DockerHub,
-        listing: Listing::Inventory,
         ..PLAIN
     },
     // GitHub has no referrers API and answers 404 for it: https://github.com/orgs/community/discussions/208530
@@ -119,6 +119,8 @@ pub(crate) const TABLE: [Row; 9] = [
     // The artifacts of a repository are listed with their accessories: https://github.com/goharbor/harbor/blob/main/api/v2.0/swagger.yaml
     Row {
         class: Class::Harbor,
+        // A project, which nobody makes by pushing.
+        depth: Some(1),
         listing: Listing::Inventory,
         ..PLAIN
     },

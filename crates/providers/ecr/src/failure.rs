@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use aws_config::imds::client::error::TokenError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ecr::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
@@ -109,7 +110,9 @@ pub(crate) fn doing(session: &Session, action: Action, repository: Option<&Repos
 /// Says where nobody was looked for in vain, if that is why a call failed: nobody was asked for, and nobody is there.
 pub(crate) fn nobody<E: StdError + 'static>(session: &Session, error: &SdkError<E>) -> Option<String> {
     let outermost = find::<CredentialsError>(error)?;
-    let absent = matches!(outermost, CredentialsError::CredentialsNotLoaded(_));
+    // A machine whose metadata service is switched off has as little to say as one without: it gives no session token.
+    let absent =
+        matches!(outermost, CredentialsError::CredentialsNotLoaded(_)) || find::<TokenError>(error).is_some();
     (absent && !session.identity.is_explicit()).then(|| {
         "no AWS credentials in the environment, the configuration files, a web identity token, the container or the \
          instance metadata"

@@ -1,5 +1,6 @@
 //! Who signs in, and what a refusal leads to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,9 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 use transship_registry::credentials::Chain;
-use transship_registry::{Client, Credential, CredentialSource, Error, ErrorKind, Registry, SignIn};
+use transship_registry::{
+    Client, Credential, CredentialSource, Error, ErrorKind, Operation, Registry, SignIn,
+};
 
 use crate::scripted::{Scripted, Source, anonymous, answer, challenge, client, password, settings, token};
 
@@ -290,6 +293,39 @@ async fn a_password_is_replaced_once_shortly_before_it_ends() {
         (source.asked(), last_shown(&registry)),
         (2, "Basic dXNlcjpwMQ==".to_owned())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_that_ends_while_its_request_waits_for_its_turn_is_replaced_first() {
+    let start = Instant::now();
+    let registry = Scripted::new(move |request| {
+        let hour = request.at.duration_since(start).as_secs() / HOUR.as_secs();
+        let good = format!(
+            "Basic {}",
+            ["dXNlcjpwMA==", "dXNlcjpwMQ=="][usize::from(hour > 0)]
+        );
+        match request.authorization() {
+            Some(shown) if shown == good || hour == 0 => answer(200).body(r#"{"tags":[]}"#),
+            Some(_) => {
+                answer(403).body(r#"{"errors":[{"code":"DENIED","message":"the token has expired"}]}"#)
+            }
+            None => answer(401).header("www-authenticate", BASIC),
+        }
+    });
+    let source = Leased::new(2);
+    let mut settings = settings();
+    settings.wire.rates = BTreeMap::from([(Operation::ListTags, 1)]);
+    let client = Client::new(settings, registry.clone(), source.clone());
+    look(&client).await.unwrap();
+    advance(HOUR - Duration::from_secs(7 * 60)).await;
+    let looks = join_all((0..600).map(|_| look(&client))).await;
+    assert!(looks.iter().all(Result::is_ok), "{looks:?}");
+    assert_eq!(
+        registry.seen().len(),
+        602,
+        "nobody is refused but who had nothing yet"
+    );
+    assert_eq!(source.asked(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -347,6 +347,49 @@ async fn a_token_that_ends_while_its_request_waits_for_its_turn_is_replaced_firs
     assert_eq!(slow.refreshes_at_once(), 1);
 }
 
+/// A way to a registry on which the first requests with a token take longer than any token lives.
+#[derive(Debug)]
+struct Far {
+    registry: Arc<Slow>,
+    late: AtomicU32,
+}
+
+#[async_trait]
+impl Transport for Far {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let shows = request.headers.contains_key("authorization") && request.url.path() != "/token";
+        let late = |left: u32| left.checked_sub(1).filter(|_| shows);
+        if self
+            .late
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, late)
+            .is_ok()
+        {
+            tokio::time::sleep(SHORT).await;
+        }
+        self.registry.send(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_on_its_way_is_replaced_until_the_registry_is_taken_at_its_word() {
+    for (late, lands) in [(1, true), (3, true), (10, false)] {
+        let far = Arc::new(Far {
+            registry: short_lived(),
+            late: AtomicU32::new(late),
+        });
+        let client = Client::new(settings(), far.clone(), user());
+        let looked = look(&client, "a").await;
+        assert_eq!(looked.is_ok(), lands, "{late}: {looked:?}");
+        if let Err(error) = looked {
+            assert_eq!(error.kind(), ErrorKind::Auth);
+            assert!(
+                far.registry.registry.to("/v2/").len() < 10,
+                "it is not tried for ever"
+            );
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_that_only_itself_says_how_long_it_lives_is_kept_as_long() {
     // The answer of ACR's `/oauth2/token`.

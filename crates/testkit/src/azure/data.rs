@@ -1,9 +1,12 @@
 //! The protocol: passed on to a real registry, and watched.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt as _;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
@@ -18,10 +21,20 @@ use crate::listening::{Body, never};
 pub(super) struct Upstream {
     host: String,
     client: reqwest::Client,
+    checks: Checks,
+}
+
+/// Who looks at tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checks {
+    /// The registry behind.
+    Behind,
+    /// We, for a registry that lets everyone in.
+    Here,
 }
 
 impl Upstream {
-    pub(super) fn new(host: &str) -> Self {
+    pub(super) fn new(host: &str, checks: Checks) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -30,6 +43,7 @@ impl Upstream {
         Self {
             host: host.to_owned(),
             client,
+            checks,
         }
     }
 }
@@ -51,6 +65,12 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> io::R
             &Value::Null,
         );
     };
+    if upstream.checks == Checks::Here
+        && let Some(refusal) = unlet(&request, shared)
+    {
+        shared.challenges.fetch_add(1, Ordering::Relaxed);
+        return refusal;
+    }
     let manifest = manifest(&request);
     if let Some(manifest) = &manifest
         && is_locked(shared, manifest)
@@ -132,11 +152,56 @@ async fn forward(
     shared: &Shared,
 ) -> io::Result<Response<Body>> {
     let (head, body) = request.into_parts();
+    let entrance = headers(head.headers.clone(), shared);
+    let mut response = pass(upstream, &head, entrance, body).await?;
+    if response.status() == StatusCode::TEMPORARY_REDIRECT {
+        lead_to_storage(response.headers_mut(), shared);
+    }
+    Ok(response)
+}
+
+/// Reads what a redirect of the registry's leads to.
+pub(super) async fn read_stored(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> io::Result<Response<Body>> {
+    let Some(upstream) = shared.storage_upstream.get() else {
+        return Err(io::Error::other("nothing was redirected here"));
+    };
+    let (head, body) = request.into_parts();
+    let headers = end_to_end(head.headers.clone());
+    pass(upstream, &head, headers, body).await
+}
+
+/// The storage behind speaks no TLS, and no client follows from where it was spoken to where it is not.
+fn lead_to_storage(headers: &mut HeaderMap, shared: &Shared) {
+    let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    let Some((host, path)) = location
+        .and_then(|location| location.strip_prefix("http://"))
+        .and_then(|rest| rest.split_once('/'))
+    else {
+        return;
+    };
+    shared
+        .storage_upstream
+        .get_or_init(|| Upstream::new(host, Checks::Behind));
+    let storage = shared.storage.get().map_or("localhost", String::as_str);
+    if let Ok(location) = format!("https://{storage}/{path}").parse() {
+        headers.insert(LOCATION, location);
+    }
+}
+
+async fn pass(
+    upstream: &Upstream,
+    head: &Parts,
+    headers: HeaderMap,
+    body: Incoming,
+) -> io::Result<Response<Body>> {
     let target = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let mut onward = upstream
         .client
         .request(head.method.clone(), format!("http://{}{target}", upstream.host))
-        .headers(headers(head.headers, shared));
+        .headers(headers);
     if !body.is_end_stream() {
         let chunks = BodyStream::new(body).filter_map(|frame| async {
             match frame {
@@ -158,4 +223,41 @@ async fn forward(
         BoxBody::new(StreamBody::new(chunks.map(|chunk| chunk.map(Frame::data))))
     };
     response.body(body).map_err(io::Error::other)
+}
+
+/// Returns the refusal of a request whose token does not let do this, where nobody behind checks that.
+fn unlet(request: &Request<Incoming>, shared: &Shared) -> Option<io::Result<Response<Body>>> {
+    let repository = repository(request.uri().path());
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    let action = if changes { "push" } else { "pull" };
+    let wanted = repository.map(|repository| format!("repository:{repository}:{action}"));
+    let bearer = request.headers().get(AUTHORIZATION);
+    let token = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let lets = match token.and_then(|token| shared.directory.holder(token)) {
+        Some((_, Use::Access(allowed))) => wanted.as_ref().is_none_or(|wanted| allowed.contains(wanted)),
+        _ => false,
+    };
+    if lets {
+        return None;
+    }
+    let host = shared.host();
+    let scope = wanted
+        .map(|wanted| format!(",scope=\"{wanted}\""))
+        .unwrap_or_default();
+    let challenge = format!("Bearer realm=\"https://{host}/oauth2/token\",service=\"{host}\"{scope}");
+    Some(answer::registry_error(
+        StatusCode::UNAUTHORIZED,
+        &[("www-authenticate", &challenge)],
+        "UNAUTHORIZED",
+        "authentication required, visit https://aka.ms/acr/authorization for more information.",
+        &Value::Null,
+    ))
+}
+
+/// Finds the repository in a path of the protocol.
+fn repository(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/v2/")?;
+    let kinds = ["/blobs/", "/manifests/", "/tags/", "/referrers/"];
+    let end = kinds.iter().find_map(|kind| rest.rfind(kind))?;
+    Some(&rest[..end])
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -126,6 +126,7 @@ struct State {
     running: BTreeMap<String, usize>,
     most: BTreeMap<String, usize>,
     lives: (u64, u64),
+    pause: Duration,
     number: u64,
 }
 
@@ -134,13 +135,16 @@ pub(super) struct Directory {
     state: Mutex<State>,
 }
 
-/// A request under way.
-pub(super) struct Running<'a>(&'a Directory, String);
+/// A request under way, by its path and, where it names one, its scope.
+pub(super) struct Running<'a>(&'a Directory, Vec<String>);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        if let Some(running) = self.0.state().running.get_mut(&self.1) {
-            *running -= 1;
+        let mut state = self.0.state();
+        for key in &self.1 {
+            if let Some(running) = state.running.get_mut(key) {
+                *running -= 1;
+            }
         }
     }
 }
@@ -158,6 +162,7 @@ impl Directory {
                 most: BTreeMap::new(),
                 // Three hours, and the 75 minutes of the documentation's example.
                 lives: (10_800, 4_500),
+                pause: Duration::ZERO,
                 number: 0,
             }),
         }
@@ -192,15 +197,18 @@ impl Directory {
     }
 
     pub(super) fn note(&self, asked: &Asked) -> Running<'_> {
-        let path = asked.path.clone();
+        let scope = asked.parameter("scope").map(of_scope);
+        let keys: Vec<String> = [asked.path.clone()].into_iter().chain(scope).collect();
         let mut state = self.state();
         state.asked.push(asked.clone());
-        let running = state.running.entry(path.clone()).or_default();
-        *running += 1;
-        let running = *running;
-        let most = state.most.entry(path.clone()).or_default();
-        *most = running.max(*most);
-        Running(self, path)
+        for key in &keys {
+            let running = state.running.entry(key.clone()).or_default();
+            *running += 1;
+            let running = *running;
+            let most = state.most.entry(key.clone()).or_default();
+            *most = running.max(*most);
+        }
+        Running(self, keys)
     }
 
     pub(super) fn asked(&self) -> Vec<Asked> {
@@ -213,6 +221,20 @@ impl Directory {
 
     pub(super) fn most_at_once(&self, path: &str) -> usize {
         self.state().most.get(path).copied().unwrap_or(0)
+    }
+
+    pub(super) fn most_at_once_of_a_scope(&self) -> usize {
+        let state = self.state();
+        let of_scopes = state.most.iter().filter(|(key, _)| key.starts_with(SCOPE));
+        of_scopes.map(|(_, most)| *most).max().unwrap_or(0)
+    }
+
+    pub(super) fn set_pause(&self, pause: Duration) {
+        self.state().pause = pause;
+    }
+
+    pub(super) fn pause(&self) -> Duration {
+        self.state().pause
     }
 
     /// Claims: <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
@@ -318,6 +340,13 @@ impl Directory {
         let mut state = self.state();
         change(state.repositories.get_mut(name).expect("the repository stands"))
     }
+}
+
+/// What the keys of scopes begin with; no path does.
+const SCOPE: &str = "scope ";
+
+fn of_scope(scope: &str) -> String {
+    format!("{SCOPE}{scope}")
 }
 
 pub(super) fn now() -> u64 {

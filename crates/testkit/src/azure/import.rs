@@ -3,8 +3,9 @@
 //! <https://learn.microsoft.com/rest/api/container-registry/registries/import-image>
 
 use std::io;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use futures_util::future::BoxFuture;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -35,21 +36,24 @@ pub struct Failure {
 }
 
 /// All imports.
-#[derive(Debug)]
 pub(super) struct Hub(Mutex<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     imports: Vec<Import>,
     end: Result<(), Failure>,
+    copier: Option<Copier>,
     properties: Value,
 }
+
+/// Carries an import out.
+pub(super) type Copier = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), Failure>> + Send + Sync>;
 
 impl Default for Hub {
     fn default() -> Self {
         Self(Mutex::new(Inner {
             imports: Vec::new(),
             end: Ok(()),
+            copier: None,
             properties: json!({}),
         }))
     }
@@ -64,8 +68,22 @@ impl Hub {
         self.inner().end = end;
     }
 
+    pub(super) fn set_copier(&self, copier: Copier) {
+        self.inner().copier = Some(copier);
+    }
+
     pub(super) fn imports(&self) -> Vec<Import> {
         self.inner().imports.clone()
+    }
+
+    /// Counts a poll of an import.
+    fn polled(&self, id: &str) -> Option<(Import, Result<(), Failure>, Option<Copier>)> {
+        let number: usize = id.strip_prefix("registries-")?.parse().ok()?;
+        let mut inner = self.inner();
+        let (end, copier) = (inner.end.clone(), inner.copier.clone());
+        let import = inner.imports.get_mut(number)?;
+        import.polls += 1;
+        Some((import.clone(), end, copier))
     }
 
     pub(super) fn set_properties(&self, properties: Value) {
@@ -131,27 +149,26 @@ fn running(place: &str) -> io::Result<Response<Body>> {
     answer::with(StatusCode::ACCEPTED, &headers, &Value::Null)
 }
 
-pub(super) fn poll(id: &str, shared: &Shared) -> io::Result<Response<Body>> {
-    let number: Option<usize> = id
-        .strip_prefix("registries-")
-        .and_then(|number| number.parse().ok());
-    let mut inner = shared.hub.inner();
-    let end = inner.end.clone();
-    let Some(import) = number.and_then(|number| inner.imports.get_mut(number)) else {
+/// Says how an import goes; it is carried out at the last of the polls.
+pub(super) async fn poll(id: &str, shared: &Shared) -> io::Result<Response<Body>> {
+    let Some((import, end, copier)) = shared.hub.polled(id) else {
         return answer::management_error(StatusCode::NOT_FOUND, "OperationNotFound", "no such operation");
     };
-    import.polls += 1;
     if import.polls < POLLS {
         // Without a location: the one before holds.
         return answer::with(StatusCode::ACCEPTED, &[("retry-after", "0")], &Value::Null);
     }
-    if let Err(failure) = end {
+    let carried_out = match &copier {
+        Some(copy) => copy(import.body.clone()).await,
+        None => end,
+    };
+    if let Err(failure) = carried_out {
         // Seen in the field: https://github.com/Azure/azure-powershell/issues/17348
         return answer::management_error(StatusCode::BAD_REQUEST, &failure.code, &failure.message);
     }
-    let body = import.body.clone();
-    drop(inner);
-    arrive(&body, shared);
+    if copier.is_none() {
+        arrive(&import.body, shared);
+    }
     answer::ok(&Value::Null)
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> i
             }
         }
         (&Method::GET, path) if path.starts_with(&format!("{subscription}/{RESULTS}/")) => {
-            import::poll(path.rsplit('/').next().unwrap_or_default(), &shared)
+            import::poll(path.rsplit('/').next().unwrap_or_default(), &shared).await
         }
         _ => {
             let text = format!(

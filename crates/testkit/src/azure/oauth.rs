@@ -22,6 +22,10 @@ pub(super) async fn answer(request: Request<Incoming>, shared: &Shared) -> io::R
     let _running = shared.directory.note(&asked);
     // Long enough for requests at once to meet.
     tokio::task::yield_now().await;
+    let pause = shared.directory.pause();
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
     if asked.parameter("service") != Some(shared.host()) {
         return refuse("service does not match the registry");
     }

@@ -171,7 +171,7 @@ impl Acr {
         let digest = visit.reference.parse().ok();
         match (visit.repository.clone(), digest) {
             (Some(repository), Some(digest)) if upstream.has(&visit.path, &visit.headers).await? => {
-                Ok(self.storage.redirect(&repository, &digest))
+                Ok(self.storage.redirect(&repository, &digest, &visit.headers))
             }
             _ => upstream.pass(visit).await,
         }
@@ -222,7 +222,9 @@ fn make_relative(answer: &mut Response<Body>) {
         .headers()
         .get(LOCATION)
         .and_then(|location| location.to_str().ok());
-    let rest = location.and_then(|location| location.strip_prefix("http://"));
+    let rest = location
+        .and_then(|location| location.split_once("://"))
+        .map(|(_, rest)| rest);
     let path = rest.and_then(|rest| rest.find('/').map(|start| rest[start..].to_owned()));
     if let Some(path) = path.and_then(|path| path.parse().ok()) {
         answer.headers_mut().insert(LOCATION, path);

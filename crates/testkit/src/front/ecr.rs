@@ -196,7 +196,7 @@ impl Ecr {
         let digest = visit.reference.parse().ok();
         match (visit.repository.clone(), digest) {
             (Some(repository), Some(digest)) if upstream.has(&visit.path, &visit.headers).await? => {
-                Ok(self.storage.redirect(&repository, &digest))
+                Ok(self.storage.redirect(&repository, &digest, &visit.headers))
             }
             _ => upstream.pass(visit).await,
         }

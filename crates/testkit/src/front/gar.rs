@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use http::header::LOCATION;
+use http::header::{CONTENT_TYPE, HeaderName, LOCATION};
 use http::{Method, Response};
+use oci::{Digest, RepositoryName};
 use registry::Operation;
 use url::form_urlencoded;
 
@@ -18,6 +19,22 @@ use crate::listening::Body;
 
 /// Tells whether a project has a repository, the first two segments of a path.
 pub type Existing = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
+/// Takes note of a manifest that came to stand in a repository.
+pub type Stored = Arc<dyn Fn(&Stand) + Send + Sync>;
+
+/// A manifest that came to stand in a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stand {
+    /// Where it stands.
+    pub repository: RepositoryName,
+    /// What it was put as: a tag, or its digest.
+    pub reference: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+}
 
 /// The hosts of Google's registries that mount from each other. Clones are the same family.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +51,11 @@ pub struct GarRules {
     pub upload_addresses: bool,
     /// Only these repositories are there: `NAME_UNKNOWN`, `Repository "R" not found`.
     pub existing: Option<Existing>,
+    /// Who may only read is refused every write in these words, with 403 and the code `DENIED`. Google's are
+    /// `Permission "artifactregistry.repositories.uploadArtifacts" denied on resource "R" (or it may not exist)`.
+    pub uploads_denied: Option<String>,
+    /// Is told what is stored: at Google's, the API lists it at once.
+    pub stored: Option<Stored>,
     /// A tag that stands is not moved: `cannot update tag T. The repository has enabled tag immutability`.
     pub immutable_tags: bool,
     /// The hosts that a mount may name as its `origin` (google/go-containerregistry#1321, #1388). All of them must stand in
@@ -42,12 +64,14 @@ pub struct GarRules {
 }
 
 impl Default for GarRules {
-    /// All of them but existing repositories and immutable tags, which depend on the project.
+    /// All of them but those that depend on the project.
     fn default() -> Self {
         Self {
             one_patch: true,
             upload_addresses: true,
             existing: None,
+            uploads_denied: None,
+            stored: None,
             immutable_tags: false,
             family: Family::default(),
         }
@@ -117,8 +141,15 @@ impl GarFront {
 }
 
 impl Family {
-    fn join(&self, host: String) {
-        self.0.lock().expect("no holder of the hosts panics").insert(host);
+    /// Takes a host in. Fronts join by their address; this is for another name by which one of them is reached.
+    ///
+    /// # Panics
+    /// Never: nothing panics while it holds the hosts.
+    pub fn join(&self, host: impl Into<String>) {
+        self.0
+            .lock()
+            .expect("no holder of the hosts panics")
+            .insert(host.into());
     }
 
     fn has(&self, host: &str) -> bool {
@@ -133,6 +164,10 @@ impl Door for Gar {
     async fn answer(&self, mut visit: Visit, upstream: &Upstream) -> io::Result<Response<Body>> {
         if let Some(missing) = self.missing(&visit) {
             return visit.refuse(404, "NAME_UNKNOWN", &missing).await;
+        }
+        let writes = !matches!(visit.method, Method::GET | Method::HEAD);
+        if let Some(denied) = self.rules.uploads_denied.as_ref().filter(|_| writes) {
+            return visit.refuse(403, "DENIED", denied).await;
         }
         let mut patches = u32::from(visit.method == Method::PATCH);
         if self.rules.upload_addresses && (visit.path.starts_with(GOOGLE_UPLOADS) || visit.is_in_session()) {
@@ -160,7 +195,11 @@ impl Door for Gar {
             _ => {}
         }
         let host = visit.host().to_owned();
+        let put = Put::of(&visit);
         let mut answer = upstream.pass(visit).await?;
+        if let (Some(stored), Some(stand)) = (&self.rules.stored, put.and_then(|put| put.stand(&answer))) {
+            stored(&stand);
+        }
         if self.rules.upload_addresses {
             self.readdress(&mut answer, &host, patches);
         }
@@ -230,6 +269,40 @@ impl Gar {
         answer
             .headers_mut()
             .insert(LOCATION, location.parse().expect("an address is visible ASCII"));
+    }
+}
+
+/// A manifest that is being put.
+struct Put {
+    repository: RepositoryName,
+    reference: String,
+    media_type: String,
+}
+
+impl Put {
+    fn of(visit: &Visit) -> Option<Self> {
+        if visit.operation != Some(Operation::PutManifest) {
+            return None;
+        }
+        Some(Self {
+            repository: visit.repository.clone()?,
+            reference: visit.reference.clone(),
+            media_type: visit.header(CONTENT_TYPE)?.to_owned(),
+        })
+    }
+
+    /// Returns what stands there now, where the registry took it.
+    fn stand(self, answer: &Response<Body>) -> Option<Stand> {
+        let digest = answer
+            .headers()
+            .get(HeaderName::from_static("docker-content-digest"));
+        let digest = digest.filter(|_| answer.status().is_success())?;
+        Some(Stand {
+            repository: self.repository,
+            reference: self.reference,
+            digest: digest.to_str().ok()?.parse().ok()?,
+            media_type: self.media_type,
+        })
     }
 }
 

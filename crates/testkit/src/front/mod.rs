@@ -7,6 +7,7 @@
 pub mod acr;
 mod door;
 pub mod ecr;
+pub mod ecr_api;
 pub mod gar;
 mod parts;
 mod storage;
@@ -14,4 +15,5 @@ mod tally;
 mod upstream;
 mod visit;
 
+pub use registry::Operation;
 pub use tally::Tally;

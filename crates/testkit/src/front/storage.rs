@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::StreamExt as _;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, LOCATION, RANGE};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::BoxBody;
@@ -45,8 +45,8 @@ struct Vault {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What each signature opens.
-    signed: BTreeMap<String, (RepositoryName, Digest)>,
+    /// What each signature opens, and what lets the storage read it behind.
+    signed: BTreeMap<String, (RepositoryName, Digest, Option<HeaderValue>)>,
     statuses: Vec<u16>,
     /// How many downloads still break off, and after how many bytes.
     cuts: (usize, u64),
@@ -72,8 +72,13 @@ impl Storage {
         Self { listening, vault }
     }
 
-    /// Makes the redirect to a blob, by a signature of its own.
-    pub(crate) fn redirect(&self, repository: &RepositoryName, digest: &Digest) -> Response<Body> {
+    /// Makes the redirect to a blob, by a signature of its own, for whom `headers` have let in.
+    pub(crate) fn redirect(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        headers: &HeaderMap,
+    ) -> Response<Body> {
         let mut state = self.vault.lock();
         let count = state.signed.len();
         let signature = Digest::sha256(format!("{count} {repository} {digest}").as_bytes()).hex();
@@ -83,9 +88,10 @@ impl Storage {
             ),
             Whose::Azure => format!("sv=2021-08-06&sr=b&sp=r&sig={signature}"),
         };
+        let entrance = headers.get(AUTHORIZATION).cloned();
         state
             .signed
-            .insert(signature, (repository.clone(), digest.clone()));
+            .insert(signature, (repository.clone(), digest.clone(), entrance));
         let location = format!("http://{}/{}/data?{query}", self.listening.host(), digest.hex());
         Response::builder()
             .status(StatusCode::TEMPORARY_REDIRECT)
@@ -117,9 +123,10 @@ impl Vault {
         let opened = signature.and_then(|signature| self.lock().signed.get(&signature).cloned());
         match opened {
             // It is signed for GET alone.
-            Some((repository, digest)) if visit.method == Method::GET => {
-                let range = visit.headers.get(RANGE).cloned();
-                let headers = range.into_iter().map(|range| (RANGE, range)).collect();
+            Some((repository, digest, entrance)) if visit.method == Method::GET => {
+                let range = visit.headers.get(RANGE).cloned().map(|range| (RANGE, range));
+                let entrance = entrance.map(|entrance| (AUTHORIZATION, entrance));
+                let headers = range.into_iter().chain(entrance).collect();
                 self.read(&repository, &digest, headers).await
             }
             _ => Ok(xml(403, "AccessDenied", "Access Denied")),
@@ -195,7 +202,7 @@ impl Vault {
 }
 
 /// Reads `bytes=5-`.
-fn start(range: &http::HeaderValue) -> Option<u64> {
+fn start(range: &HeaderValue) -> Option<u64> {
     range
         .to_str()
         .ok()?

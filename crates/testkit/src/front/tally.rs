@@ -36,6 +36,18 @@ impl Tally {
         self.of(operation).requests
     }
 
+    /// Returns how many parts of blobs came.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.requests(Operation::SendChunk)
+    }
+
+    /// Returns how many uploads were brought to their end, in parts or whole.
+    #[must_use]
+    pub fn finished_uploads(&self) -> usize {
+        self.requests(Operation::FinishUpload)
+    }
+
     /// Returns how many requests of a kind were answered with 429.
     #[must_use]
     pub fn throttled(&self, operation: Operation) -> usize {

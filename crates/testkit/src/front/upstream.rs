@@ -67,6 +67,19 @@ impl Upstream {
         self.answer(request, &visit.method, &front).await
     }
 
+    /// Posts a body, and returns the answer as it is.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> io::Result<reqwest::Response> {
+        let mut headers = end_to_end(headers);
+        headers.remove(CONTENT_LENGTH);
+        let request = self.client.post(self.url(path, "")).headers(headers).body(body);
+        request.send().await.map_err(io::Error::other)
+    }
+
     /// Tells whether something is there. `headers` may hold what lets in.
     pub(crate) async fn has(&self, path: &str, headers: &HeaderMap) -> io::Result<bool> {
         let mut headers = end_to_end(headers.clone());

@@ -116,6 +116,44 @@ impl ArtifactRegistry {
         self.shared.state().packages.insert(package, images);
     }
 
+    /// Puts a manifest under an image's name, as a push does, and moves the tag to it where there is one.
+    pub fn put_image(
+        &self,
+        repository: &str,
+        image: &str,
+        digest: &str,
+        media_type: &str,
+        tag: Option<&str>,
+    ) {
+        let package = format!("{repository}/packages/{}", image.replace('/', "%2F"));
+        let mut state = self.shared.state();
+        let images = state.packages.entry(package).or_default();
+        if !images.iter().any(|image| image.digest == digest) {
+            images.push(Image {
+                digest: digest.to_owned(),
+                media_type: media_type.to_owned(),
+                tags: Vec::new(),
+            });
+        }
+        let Some(tag) = tag else { return };
+        for image in images {
+            image.tags.retain(|other| other != tag);
+            if image.digest == digest {
+                image.tags.push(tag.to_owned());
+            }
+        }
+    }
+
+    /// Takes a manifest from under an image's name, with all its tags.
+    pub fn remove_image(&self, repository: &str, image: &str, digest: &str) {
+        let package = format!("{repository}/packages/{}", image.replace('/', "%2F"));
+        let mut state = self.shared.state();
+        let images = state.packages.get_mut(&package);
+        images
+            .into_iter()
+            .for_each(|images| images.retain(|image| image.digest != digest));
+    }
+
     /// Lists at most so many at once, fewer than are asked for.
     pub fn page_at_most(&self, page: usize) {
         self.shared.state().page = Some(page);

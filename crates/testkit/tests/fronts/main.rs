@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod amazon;
 #[cfg(test)]
+mod amazon_api;
+#[cfg(test)]
 mod azure;
 #[cfg(test)]
 mod google;

@@ -69,6 +69,7 @@ pub fn op(id: &str, kind: OpKind, at: &[&str]) -> Op {
         after: Vec::new(),
         after_end: Vec::new(),
         entries: Vec::new(),
+        settings: Vec::new(),
         reason: "test".to_owned(),
     }
 }

@@ -54,3 +54,18 @@ async fn whoever_signs_in_again_gets_another_token() {
     assert_ne!(first.credential, second.credential);
     assert_eq!(first.origin, second.origin);
 }
+
+#[tokio::test]
+async fn whoever_signs_in_after_the_end_of_a_token_gets_another_one() {
+    let (azure, provider) = signed_in(&[Right::Pull]).await;
+    azure.tokens_live(0, 4_500);
+    let credentials = provider.credentials();
+    let first = credentials.sign_in().await.unwrap();
+    for _ in 0..2 {
+        let again = credentials.sign_in().await.unwrap();
+        assert_ne!(
+            first.credential, again.credential,
+            "what has ended is not handed out again"
+        );
+    }
+}

@@ -187,7 +187,7 @@ async fn a_robot_signs_in_and_is_named_where_it_may_not() {
     assert_eq!(
         advice.to_string(),
         "robot$team+mirror lacks \"Push Repository\" in project team: give the robot account that permission for project \
-         team, or the user the role Developer there"
+         team, or the user the role Developer there; Harbor says the same where the project does not exist"
     );
     assert_eq!(
         good.advise(Operation::GetBlob, &name("team/app"), &error)
@@ -239,10 +239,11 @@ async fn a_project_is_looked_for_and_never_made() {
         .unwrap()
         .unwrap();
     assert!(cache.refuses.unwrap().contains("proxy cache"));
-    assert_eq!(
-        provider.find_repository(&name("nobody/x"), None).await.unwrap(),
-        None
-    );
+    let error = provider
+        .find_repository(&name("nobody/x"), None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(
         provider.ensure_repository(&name("team/new"), None).await.unwrap(),
         Ensured::Existed

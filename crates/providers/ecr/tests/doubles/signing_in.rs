@@ -3,6 +3,8 @@
 use std::env;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::response::Response;
 use planner::config::Auth;
 use provider::Provider;
 use registry::{Credential, Error, ErrorKind, SignIn};
@@ -231,6 +233,23 @@ async fn a_machine_without_instance_metadata_does_not_wait_for_it() {
     let told = sign_in(Auth::default()).await.unwrap();
     assert_eq!(told.credential, Credential::Anonymous);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+/// Where the metadata service of an instance is switched off it answers 403.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>
+#[tokio::test]
+async fn instance_metadata_that_is_switched_off_names_nobody() {
+    let test = "signing_in::instance_metadata_that_is_switched_off_names_nobody";
+    if !inside(test) {
+        let off = Front::start(|_| Response::builder().status(403).body(Body::empty()).unwrap()).await;
+        return World::of_nobody()
+            .without("AWS_EC2_METADATA_DISABLED")
+            .with("AWS_EC2_METADATA_SERVICE_ENDPOINT", &off.url)
+            .run(test)
+            .await;
+    }
+    let told = sign_in(Auth::default()).await.unwrap();
+    assert_eq!(told.credential, Credential::Anonymous);
 }
 
 #[tokio::test]
