@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use oci::Platform;
 
 /// Plan and apply what belongs in which container registry
 ///
@@ -58,18 +59,18 @@ pub(crate) enum Command {
     ImportConfig(ImportConfig),
     /// Watch plan, apply and verify at work on embedded registries
     Demo,
+    /// Check a credential and keep it where docker does
+    Login(Login),
+    /// Forget a credential
+    Logout(Logout),
+    /// Print what a reference points to, with all that belongs to it
+    Inspect(Inspect),
+    /// Delete a tag, or a manifest by its digest
+    Delete(Delete),
     /// Print completions for a shell
     Completion(Completion),
-    /// Print what a reference points to (not implemented yet)
-    Inspect(Later),
-    /// Delete a tag or a manifest (not implemented yet)
-    Delete(Later),
-    /// Keep a credential (not implemented yet)
-    Login(Later),
-    /// Forget a credential (not implemented yet)
-    Logout(Later),
-    /// Print the manual page (not implemented yet)
-    Man(Later),
+    /// Print a manual page
+    Man(Man),
 }
 
 /// Where the configuration stands.
@@ -270,16 +271,16 @@ pub(crate) struct Copy {
     #[arg(short, long)]
     pub(crate) all: bool,
 
-    /// Copy one platform alone (not implemented yet)
-    #[arg(long, value_name = "OS/ARCH")]
-    pub(crate) platform: Option<String>,
+    /// Copy the image of one platform alone; its digest is not that of the index
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "all")]
+    pub(crate) platform: Option<Platform>,
 
     /// Write the digest to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) digestfile: Option<PathBuf>,
 
-    /// Tag the copy with this too (not implemented yet)
-    #[arg(long, value_name = "REF")]
+    /// Tag the copy with this too, at every DST; a whole reference is one more DST (repeatable)
+    #[arg(long, value_name = "TAG")]
     pub(crate) additional_tag: Vec<String>,
 }
 
@@ -334,6 +335,90 @@ pub(crate) struct Digest {
     /// Print the digest in this form
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    #[arg(help = "What to look at: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG")]
+    #[arg(value_name = "REF")]
+    pub(crate) reference: String,
+
+    /// Print the manifest's bytes as they are
+    #[arg(long)]
+    pub(crate) raw: bool,
+
+    /// Print the bytes of the image's configuration
+    #[arg(long)]
+    pub(crate) config: bool,
+
+    /// Look at one platform of an index alone
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) one: OneRegistry,
+
+    /// Print what was found in this form
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    #[arg(help = "What to delete: HOST/REPOSITORY:TAG, HOST/REPOSITORY@DIGEST, or the same behind oci:PATH")]
+    #[arg(value_name = "REF")]
+    pub(crate) reference: String,
+
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) one: OneRegistry,
+
+    /// Delete without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `login`.
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// The registry's host
+    pub(crate) host: String,
+
+    /// Sign in as USER; without it, a person is asked
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) username: Option<String>,
+
+    /// The password: better left to a question or to `--password-stdin`
+    #[arg(short, long, value_name = "PASSWORD", conflicts_with = "password_stdin")]
+    pub(crate) password: Option<String>,
+
+    /// Read the password from standard input
+    #[arg(long, requires = "username")]
+    pub(crate) password_stdin: bool,
+
+    /// Keep the credential in FILE, in place of docker's config.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+
+    /// Check the certificate; `false` allows plain HTTP too
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) tls_verify: Option<bool>,
+}
+
+/// `logout`.
+#[derive(Debug, Args)]
+pub(crate) struct Logout {
+    /// The registry's host
+    pub(crate) host: String,
+
+    /// Take the credential out of FILE, in place of docker's config.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
 }
 
 /// `probe`.
@@ -424,6 +509,17 @@ impl SkopeoSync {
 pub(crate) struct Completion {
     /// The shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The command; without one, the program's own page
+    pub(crate) command: Option<String>,
+
+    /// Write every page into DIR, as `transship-COMMAND.1`
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// A command whose name is taken and whose work is not done.
@@ -551,7 +647,14 @@ mod tests {
 
     #[test]
     fn commands_to_come_take_any_arguments() {
-        let parsed = parse("transship login --username u host.example").unwrap();
-        assert!(matches!(parsed.command, Command::Login(_)));
+        let parsed = parse("transship import-config regsync --strict a.yaml").unwrap();
+        assert!(matches!(parsed.command, Command::ImportConfig(_)));
+    }
+
+    #[test]
+    fn a_password_comes_one_way_and_from_standard_input_for_a_user() {
+        assert!(parse("transship login -u u -p p host.example").is_ok());
+        assert!(parse("transship login -u u -p p --password-stdin host.example").is_err());
+        assert!(parse("transship login --password-stdin host.example").is_err());
     }
 }

@@ -9,11 +9,14 @@ mod unopened;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
+use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use oci::ManifestReference;
 use planner::config::Connection;
+use planner::spec::Endpoint;
 use planner::{Plan, RegistryName, Spec};
+use registry::DeleteRepository;
 use transfer::{Connected, Connections};
 
 pub(crate) use self::manner::Manner;
@@ -135,6 +138,24 @@ pub(crate) async fn client(
     };
     let remote = remote::reach(context, name, host, &resolved, manner).await?;
     Ok(remote.client)
+}
+
+/// Opens a repository to delete from.
+///
+/// # Errors
+/// As [`connect`], and a layout that can't be opened.
+pub(crate) async fn deleter(
+    context: &Context,
+    place: &planner::Place,
+    registry: &planner::spec::Registry,
+    manner: &Manner,
+) -> Result<Arc<dyn DeleteRepository>, Failure> {
+    if let Endpoint::Layout(path) = &registry.endpoint {
+        let layout = on_disk::open(path, &registry.connection)?;
+        return Ok(layout.deleter(&place.repository));
+    }
+    let client = client(context, &place.registry, registry, manner).await?;
+    Ok(client.deleter(&place.repository))
 }
 
 async fn reach(

@@ -40,6 +40,14 @@ impl Context {
         self.terminal.data(text).map_err(|error| unwritten(&error))
     }
 
+    /// Writes bytes to standard output as they are.
+    ///
+    /// # Errors
+    /// Where they can't be written.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.terminal.bytes(bytes).map_err(|error| unwritten(&error))
+    }
+
     /// Writes text for people to standard output.
     ///
     /// # Errors

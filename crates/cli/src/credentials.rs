@@ -13,7 +13,7 @@ use crate::files::Input;
 use crate::prompt;
 
 /// Secrets are small.
-const MAX_SECRET: u64 = 1 << 20;
+pub(crate) const MAX_SECRET: u64 = 1 << 20;
 
 /// Takes `USER:PASSWORD`; with `USER` alone a person is asked.
 ///
@@ -54,11 +54,17 @@ fn secret_file(path: &Path) -> Result<Secret, String> {
         .map_err(|_| unreadable(&"it is not UTF-8"))
 }
 
+/// Returns where docker keeps credentials; nothing without a home.
+pub(crate) fn docker_file() -> Option<PathBuf> {
+    let directory =
+        environment_path("DOCKER_CONFIG").or_else(|| Some(environment_path("HOME")?.join(".docker")));
+    directory.map(|directory| directory.join("config.json"))
+}
+
 /// Returns where docker and podman keep credentials, in the order they are looked at.
 pub(crate) fn files() -> Vec<PathBuf> {
     let home = environment_path("HOME");
-    let docker = environment_path("DOCKER_CONFIG").or_else(|| Some(home.clone()?.join(".docker")));
-    let docker = docker.map(|docker| docker.join("config.json"));
+    let docker = docker_file();
     let configured = environment_path("REGISTRY_AUTH_FILE");
     let run = environment_path("XDG_RUNTIME_DIR").map(|run| run.join("containers/auth.json"));
     let kept = home.map(|home| home.join(".config/containers/auth.json"));

@@ -7,36 +7,67 @@ use console::Term;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// What is asked before anything is written.
-const QUESTION: &str = "\nDo you want to apply this plan? Only \"yes\" is accepted: ";
-
-/// Makes sure that somebody can be asked.
+/// Makes sure that somebody can be asked; `hint` says how to do without.
 ///
 /// # Errors
 /// Where standard input is no terminal (64).
-pub(crate) fn need_a_person() -> Result<(), Failure> {
-    person(io::stdin().is_terminal())
+pub(crate) fn need_a_person(hint: &str) -> Result<(), Failure> {
+    person(io::stdin().is_terminal(), hint)
 }
 
-fn person(terminal: bool) -> Result<(), Failure> {
+fn person(terminal: bool, hint: &str) -> Result<(), Failure> {
     if terminal {
         return Ok(());
     }
-    Err(
-        Failure::usage("nobody can be asked: standard input is no terminal")
-            .hint("give `--auto-approve`, or save a plan with `transship plan --out PLAN` and apply that"),
-    )
+    Err(Failure::usage("nobody can be asked: standard input is no terminal").hint(hint))
 }
 
-/// Asks whether the plan that was shown is to be applied.
+/// Asks whether to do what was shown: `apply this plan`.
 ///
 /// # Errors
 /// A signal while nobody answers.
-pub(crate) async fn approve(context: &Context) -> Result<bool, Failure> {
-    context.terminal.ask(QUESTION);
+pub(crate) async fn approve(context: &Context, what: &str) -> Result<bool, Failure> {
+    context
+        .terminal
+        .ask(&format!("\nDo you want to {what}? Only \"yes\" is accepted: "));
     let answer = tokio::task::spawn_blocking(|| answer(&mut io::stdin().lock()));
     let answer = context.unless_interrupted(answer).await?;
     Ok(answer.is_ok_and(|answer| answer.is_ok_and(|answer| says_yes(&answer))))
+}
+
+/// Says what is about to be done, and asks whether to do it.
+///
+/// # Errors
+/// As [`approve`].
+pub(crate) async fn confirm(context: &Context, said: &str, what: &str) -> Result<bool, Failure> {
+    context.terminal.ask(&format!("{said}\n"));
+    approve(context, what).await
+}
+
+/// Asks for a line; `None` where there is nobody to be asked. A secret is not shown while it is typed.
+///
+/// # Errors
+/// A terminal that breaks off.
+pub(crate) fn line(question: &str, shown: Shown) -> io::Result<Option<String>> {
+    let terminal = Term::stderr();
+    if !terminal.is_term() || !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    terminal.write_str(question)?;
+    let line = match shown {
+        Shown::Yes => terminal.read_line(),
+        Shown::No => terminal.read_secure_line(),
+    };
+    line.map(Some)
+}
+
+/// Whether what is typed is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// It is.
+    Yes,
+    /// It is a secret.
+    No,
 }
 
 /// Asks for a password, which is not shown.
@@ -44,21 +75,17 @@ pub(crate) async fn approve(context: &Context) -> Result<bool, Failure> {
 /// # Errors
 /// Where standard error is no terminal (64).
 pub(crate) fn password(flag: &str, username: &str) -> Result<String, Failure> {
-    let terminal = Term::stderr();
-    if !terminal.is_term() || !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
+    let typed = line(&format!("Password of {username}: "), Shown::No);
+    let typed =
+        typed.map_err(|error| Failure::usage(format!("{flag}: read the password")).because(&error))?;
+    typed.ok_or_else(|| {
+        Failure::usage(format!(
             "{flag}: nobody can be asked for the password of {username}"
         ))
         .hint(format!(
             "give `{flag} USER:PASSWORD`, or keep the credential in a file and name it by `--authfile`"
-        )));
-    }
-    let ask = || {
-        terminal
-            .write_str(&format!("Password of {username}: "))
-            .and_then(|()| terminal.read_secure_line())
-    };
-    ask().map_err(|error| Failure::usage(format!("{flag}: read the password")).because(&error))
+        ))
+    })
 }
 
 fn answer(input: &mut impl BufRead) -> io::Result<String> {
@@ -92,9 +119,9 @@ mod tests {
 
     #[test]
     fn without_a_person_the_flag_is_asked_for() {
-        let failure = person(false).unwrap_err();
+        let failure = person(false, "give `--auto-approve`").unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage);
         assert!(failure.render().contains("--auto-approve"));
-        assert!(person(true).is_ok());
+        assert!(person(true, "").is_ok());
     }
 }

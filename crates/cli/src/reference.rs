@@ -61,6 +61,34 @@ fn meant(text: &str) -> Option<String> {
     fits.then(|| format!("if Docker Hub is meant: {hub}"))
 }
 
+/// Adds to each target the same place under other tags, and whatever else is named by a whole reference.
+pub(crate) fn with_tags(targets: &[String], additional: &[String]) -> Vec<String> {
+    let (tags, references): (Vec<&String>, Vec<&String>) = additional
+        .iter()
+        .partition(|text| text.parse::<oci::Tag>().is_ok());
+    let each = targets.iter().flat_map(|target| {
+        let others = tags.iter().map(|tag| tagged(target, tag));
+        std::iter::once(target.clone()).chain(others)
+    });
+    each.chain(references.into_iter().cloned()).collect()
+}
+
+/// Puts a tag in place of what stands behind a repository.
+fn tagged(target: &str, tag: &str) -> String {
+    if let Some(rest) = target.strip_prefix("oci:") {
+        let (path, entry) = rest.split_once(':').unwrap_or((rest, ""));
+        return match entry.rsplit_once(':') {
+            Some((repository, _)) => format!("oci:{path}:{repository}:{tag}"),
+            None => format!("oci:{path}:{tag}"),
+        };
+    }
+    let last = target.rfind('/').map_or(0, |slash| slash + 1);
+    let end = target[last..]
+        .find([':', '@'])
+        .map_or(target.len(), |at| last + at);
+    format!("{}:{tag}", &target[..end])
+}
+
 /// Returns the path of a reference to a whole layout, `oci:PATH`.
 pub(crate) fn whole_layout(text: &str) -> Option<&Path> {
     let path = text.strip_prefix("oci:")?;
@@ -175,6 +203,29 @@ mod tests {
             told.starts_with("error: `containers-storage:` is no place"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_target_gets_more_tags_and_whole_references_are_targets() {
+        let all = |targets: &[&str], additional: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            with_tags(&texts(targets), &texts(additional))
+        };
+        assert_eq!(
+            all(&["docker://a.b:5000/c:1", "oci:kept:c:1"], &["2", "d.e/f:3"]),
+            [
+                "docker://a.b:5000/c:1",
+                "docker://a.b:5000/c:2",
+                "oci:kept:c:1",
+                "oci:kept:c:2",
+                "d.e/f:3",
+            ]
+        );
+        assert_eq!(
+            all(&["a.b/c", "oci:kept"], &["2"]),
+            ["a.b/c", "a.b/c:2", "oci:kept", "oci:kept:2"]
+        );
+        assert_eq!(all(&["a.b/c"], &[]), ["a.b/c"]);
     }
 
     fn layout(names: &[&str]) -> (tempfile::TempDir, String) {

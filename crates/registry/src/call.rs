@@ -108,6 +108,11 @@ impl Scope {
         Self::of(repository, ["pull", "push"].into())
     }
 
+    /// Deletes from `repository`. Registries that know no such action of its own take it for a push.
+    pub(crate) fn delete(repository: &RepositoryName) -> Self {
+        Self::of(repository, ["delete", "pull", "push"].into())
+    }
+
     fn of(repository: &RepositoryName, actions: BTreeSet<&'static str>) -> Self {
         Self {
             repositories: BTreeMap::from([(repository.clone(), actions)]),

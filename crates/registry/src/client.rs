@@ -22,8 +22,8 @@ use crate::retry::{Budget, Jitter};
 use crate::token::TokenClient;
 use crate::traffic::Counters;
 use crate::{
-    ClientSettings, CredentialSource, Error, ErrorKind, ReadRepository, Registry, Traffic, Transport, Wire,
-    WriteRepository,
+    ClientSettings, CredentialSource, DeleteRepository, Error, ErrorKind, ReadRepository, Registry, Traffic,
+    Transport, Wire, WriteRepository,
 };
 
 /// Talks to one registry: signs in, follows redirects by the rules, repeats what may be repeated, and waits its turn.
@@ -125,6 +125,12 @@ impl Client {
             return Ok(());
         }
         Err(Error::from_reply(&format!("ask {} for its front page", self.0.host), reply).await)
+    }
+
+    /// Opens a repository for reading and deleting. Nothing is sent yet.
+    #[must_use]
+    pub fn deleter(&self, repository: &RepositoryName) -> Arc<dyn DeleteRepository> {
+        Arc::new(RemoteRepository::deleter(self.clone(), repository.clone()))
     }
 
     /// Returns the registry's host.

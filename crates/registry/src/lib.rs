@@ -1,6 +1,6 @@
-//! The OCI distribution protocol over HTTP, and OCI image layouts behind the same two traits.
+//! The OCI distribution protocol over HTTP, and OCI image layouts behind the same traits.
 //!
-//! Reading and writing are two powers: who holds a [`ReadRepository`] can't write.
+//! Reading, writing and deleting are powers of their own: who holds a [`ReadRepository`] can't write, and who writes can't delete.
 
 mod address;
 mod auth;
@@ -47,8 +47,8 @@ pub use http::{HttpTransport, TlsSettings};
 pub use on_disk::LayoutRegistry;
 pub use printable::printable;
 pub use repository::{
-    ByteStream, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, Registry, Traffic, UploadSession,
-    WriteRepository,
+    ByteStream, DeleteRepository, Deletion, ManifestPut, Mount, MountFrom, ReadRepository, Referrers,
+    Registry, Traffic, UploadSession, WriteRepository,
 };
 pub use rest::{Rest, RestBody, RestReply, RestRequest};
 pub use safe_url::SafeUrl;

@@ -1,4 +1,4 @@
-//! The two powers over a repository.
+//! The powers over a repository.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -85,6 +85,29 @@ pub trait WriteRepository: ReadRepository {
         reference: &ManifestReference,
         manifest: &Manifest,
     ) -> Result<ManifestPut, Error>;
+}
+
+/// The power to delete from a repository.
+#[async_trait]
+pub trait DeleteRepository: ReadRepository {
+    /// Deletes a tag and leaves its manifest, or a manifest and with it every tag that stands at it. Blobs stay.
+    ///
+    /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#content-management>
+    ///
+    /// # Errors
+    /// A refusal for other reasons than that the registry does not offer it.
+    async fn delete(&self, reference: &ManifestReference) -> Result<Deletion, Error>;
+}
+
+/// How a deletion ended.
+#[derive(Debug)]
+pub enum Deletion {
+    /// It was taken.
+    Done,
+    /// There was nothing to delete, or so it is answered.
+    Missing,
+    /// The registry does not offer it, in these words.
+    Unsupported(Error),
 }
 
 /// What refers to a manifest.

@@ -65,6 +65,13 @@ impl Connections {
         }
     }
 
+    /// Opens a repository for reading; `None` where its registry is not among these.
+    #[must_use]
+    pub fn open(&self, place: &Place) -> Option<Arc<dyn ReadRepository>> {
+        let connected = self.by_name.get(&place.registry)?;
+        Some(connected.registry.reader(&place.repository))
+    }
+
     /// Returns what was sent to and received from each registry so far.
     #[must_use]
     pub fn traffic(&self) -> BTreeMap<RegistryName, Traffic> {

@@ -56,9 +56,26 @@ async fn usage_errors_are_64() {
 
 #[tokio::test]
 async fn what_is_not_implemented_yet_says_so_with_64() {
-    for arguments in [&["login", "127.0.0.1:1"][..], &["delete", "127.0.0.1:1/a:b"]] {
-        let output = Sandbox::new().run(arguments).await.expect(64);
-        assert!(output.stderr.contains("not implemented yet"), "{}", output.stderr);
+    let arguments = ["plan", "--shard", "1/2"];
+    let output = Sandbox::new().run(&arguments).await.expect(64);
+    assert!(output.stderr.contains("not implemented yet"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn manual_pages_are_printed_and_written() {
+    let sandbox = Sandbox::new();
+    let page = sandbox.run(&["man", "delete"]).await.expect(0);
+    let _ = page.says(&[".TH transship-delete 1", "\\-\\-yes"]);
+    let _ = sandbox.run(&["man"]).await.expect(0).says(&[".TH transship 1"]);
+    let _ = sandbox.run(&["man", "paln"]).await.expect(64);
+    let _ = sandbox.run(&["man", "--directory", "nowhere"]).await.expect(1);
+    sandbox.write("pages/keep", "");
+    let _ = sandbox.run(&["man", "--directory", "pages"]).await.expect(0);
+    for name in ["transship", "transship-plan", "transship-login"] {
+        assert!(
+            sandbox.read(&format!("pages/{name}.1")).contains(".SH SYNOPSIS"),
+            "{name}"
+        );
     }
 }
 

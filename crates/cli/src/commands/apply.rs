@@ -18,6 +18,10 @@ use crate::report::{self, Verb};
 use crate::saved_plan;
 use crate::survey::{self, Surveyed};
 
+/// What to do where nobody can be asked.
+const WITHOUT_ASKING: &str =
+    "give `--auto-approve`, or save a plan with `transship plan --out PLAN` and apply that";
+
 /// What is read where no flag says otherwise.
 const CONFIGURATION: &str = "transship.yaml";
 
@@ -91,7 +95,7 @@ async fn connect_by(
 
 async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Result<Exit, Failure> {
     if !arguments.auto_approve {
-        prompt::need_a_person()?;
+        prompt::need_a_person(WITHOUT_ASKING)?;
     }
     let file = arguments.file.as_deref().unwrap_or(Path::new(CONFIGURATION));
     let loaded = configuration::load(file, &arguments.narrow)?;
@@ -103,7 +107,7 @@ async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Resul
     let Surveyed { plan, floors, .. } = surveyed;
     *done = Report::of(&plan);
     show(context, &plan.text_with(&floors), arguments.run.format)?;
-    if plan.has_changes() && !arguments.auto_approve && !prompt::approve(context).await? {
+    if plan.has_changes() && !arguments.auto_approve && !prompt::approve(context, "apply this plan").await? {
         return Err(Failure::failed("the plan was not approved; nothing was applied"));
     }
     execution::carry_out(context, &plan, &connections, done).await

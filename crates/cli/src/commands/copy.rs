@@ -1,13 +1,14 @@
 //! `transship copy`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use oci::{Digest, ManifestReference};
+use oci::{Digest, ManifestReference, Platform};
 use planner::config::{self, CopyOptions};
 use planner::spec::Endpoint;
 use planner::survey::Known;
 use planner::{Answer, Place, Question, Side, Spec, Survey};
-use transfer::Report;
+use transfer::{Connections, Report};
 
 use crate::arguments::{Copy, Format};
 use crate::connect::{self, Manner};
@@ -16,6 +17,7 @@ use crate::execution;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::platform;
 use crate::reference;
 use crate::report::{self, Verb};
 use crate::survey;
@@ -23,31 +25,34 @@ use crate::survey;
 /// Copies one artifact with its attachments to one or many places.
 ///
 /// # Errors
-/// References that are none and flags that are not there yet (64), a signal.
+/// References that are none (64), a platform that is not there, a signal.
 pub(crate) async fn run(context: &Context, arguments: &Copy) -> Result<Exit, Failure> {
-    refuse_what_is_not_there(arguments)?;
     report::can_be_written(&arguments.run)?;
     let mut done = Report::new();
     let ended = copy(context, arguments, &mut done).await;
     report::conclude(context, &arguments.run, Verb::Copy, done, ended)
 }
 
-fn refuse_what_is_not_there(arguments: &Copy) -> Result<(), Failure> {
-    if arguments.platform.is_some() {
-        return Err(Failure::not_yet("`--platform`"));
-    }
-    if !arguments.additional_tag.is_empty() {
-        return Err(Failure::not_yet("`--additional-tag`").hint("name the second place as a second DST"));
-    }
-    Ok(())
-}
-
 async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<Exit, Failure> {
     let source = reference::only_entry(&arguments.source)?;
-    let spec = config::copy(&source, &arguments.targets, CopyOptions::default())
-        .map_err(|error| reference::refused(&error))?;
-    let manner = Manner::copying(arguments, &spec)?;
-    let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;
+    let targets = reference::with_tags(&arguments.targets, &arguments.additional_tag);
+    let specify = |digest| {
+        let options = CopyOptions {
+            digest,
+            ..CopyOptions::default()
+        };
+        config::copy(&source, &targets, options).map_err(|error| reference::refused(&error))
+    };
+    let whole = specify(None)?;
+    let manner = Manner::copying(arguments, &whole)?;
+    let connections = connect::connect(context, &connect::of_spec(&whole), &manner).await?;
+    let spec = match &arguments.platform {
+        None => whole,
+        Some(platform) => match one(context, &source, &whole, &connections, platform).await? {
+            Some(digest) => specify(Some(digest))?,
+            None => whole,
+        },
+    };
     let surveyed = survey::survey(context, &spec, &[], &connections).await?;
     let exit = execution::carry_out(context, &surveyed.plan, &connections, done).await?;
     let Some(digest) = copied(&spec, &surveyed.survey) else {
@@ -60,6 +65,42 @@ async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<
         context.text(&copies(&spec, &digest, done))?;
     }
     Ok(exit)
+}
+
+/// Finds the digest of one platform's image; `None` where the source is that image itself.
+async fn one(
+    context: &Context,
+    text: &str,
+    spec: &Spec,
+    connections: &Connections,
+    platform: &Platform,
+) -> Result<Option<Digest>, Failure> {
+    let missing = || Failure::failed(format!("there is no `{text}`"));
+    let source = spec.mirrors.first().and_then(|mirror| mirror.sources.first());
+    let source = source.ok_or_else(missing)?;
+    let repository = connections.open(&source.place).ok_or_else(missing)?;
+    let reference = source.pinned.as_ref().and_then(|pinned| {
+        let digest = pinned.digest.clone().map(ManifestReference::Digest);
+        digest.or_else(|| pinned.tag.clone().map(ManifestReference::Tag))
+    });
+    let reference = reference.ok_or_else(missing)?;
+    let chosen = async {
+        let root = repository.get_manifest(&reference).await;
+        let root = root
+            .map_err(|error| connect::answered(&error))?
+            .ok_or_else(missing)?;
+        let index = root.digest().clone();
+        let image = platform::choose(&*repository, text, root, platform).await?;
+        Ok::<_, Failure>((index, image.digest().clone()))
+    };
+    let (index, image) = context.unless_interrupted(chosen).await??;
+    if index == image {
+        return Ok(None);
+    }
+    context.terminal.say(&format!(
+        "Copying {image} alone, the image for {platform}. What is attached to its index {index} stays behind."
+    ));
+    Ok(Some(image))
 }
 
 fn keep(path: &Path, digest: &Digest) -> Result<(), Failure> {
@@ -76,8 +117,9 @@ fn copies(spec: &Spec, digest: &Digest, done: &Report) -> String {
         .flat_map(|mirror| &mirror.sources)
         .flat_map(|source| &source.targets)
         .map(|target| &target.place);
-    let stand = targets.filter(|place| !went_wrong(place, done));
-    let lines = stand.filter_map(|place| {
+    // A place with several tags is still one place.
+    let stand: BTreeSet<&Place> = targets.filter(|place| !went_wrong(place, done)).collect();
+    let lines = stand.into_iter().filter_map(|place| {
         let name = match &spec.registries.get(&place.registry)?.endpoint {
             Endpoint::Host(host) => format!("{host}/{}", place.repository),
             Endpoint::Layout(path) => format!("oci:{path}"),

@@ -3,11 +3,16 @@
 mod apply;
 mod completion;
 mod copy;
+mod delete;
 mod digest;
 mod form;
 mod graph;
 mod import_config;
 mod init;
+mod inspect;
+mod login;
+mod logout;
+mod man;
 mod plan;
 mod probe;
 mod serve;
@@ -47,12 +52,11 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Exit, Fai
         Command::Serve(arguments) => serve::run(context, &arguments).await,
         Command::ImportConfig(arguments) => import_config::run(context, &arguments),
         Command::Demo => demo::run(context).await,
+        Command::Inspect(arguments) => inspect::run(context, &arguments).await,
+        Command::Delete(arguments) => delete::run(context, &arguments).await,
+        Command::Login(arguments) => login::run(context, &arguments).await,
+        Command::Logout(arguments) => logout::run(context, &arguments).await,
+        Command::Man(arguments) => man::run(context, &arguments),
         Command::Completion(arguments) => completion::run(context, &arguments),
-        Command::Inspect(_) => Err(Failure::not_yet("`transship inspect`")),
-        Command::Delete(_) => Err(Failure::not_yet("`transship delete`")),
-        Command::Login(_) => Err(Failure::not_yet("`transship login`")
-            .hint("credentials that docker or podman keep are found: `docker login HOST`")),
-        Command::Logout(_) => Err(Failure::not_yet("`transship logout`")),
-        Command::Man(_) => Err(Failure::not_yet("`transship man`")),
     }
 }

@@ -61,6 +61,20 @@ impl Manner {
         ))
     }
 
+    /// Reaches one registry with one credential and no other.
+    pub(crate) fn signing_in(sign_in: Static, verify: Option<bool>) -> Self {
+        let usual = Flags {
+            sign_in: Some(sign_in),
+            verify,
+        };
+        let by_name = BTreeMap::new();
+        Self::new(
+            PathBuf::new(),
+            &Access::default(),
+            Way::OneShot { usual, by_name },
+        )
+    }
+
     /// Reaches the source and the targets of a copy. A registry that is both is reached as a target.
     ///
     /// # Errors

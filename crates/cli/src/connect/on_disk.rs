@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use layout::{Layout, LayoutError};
 use planner::RegistryName;
-use planner::config::Resolved;
+use planner::config::{Connection, Resolved};
 use provider::{Class, GenericProvider, Profile};
 use registry::credentials::Anonymous;
 use registry::{LayoutRegistry, Registry};
@@ -47,6 +47,16 @@ pub(super) fn reach(
         host: None,
         settings: None,
     })
+}
+
+/// Opens a layout that is there.
+///
+/// # Errors
+/// One that can't be opened.
+pub(super) fn open(path: &str, connection: &Connection) -> Result<LayoutRegistry, Failure> {
+    let layout = Layout::open(Path::new(path))
+        .map_err(|error| Failure::failed(format!("can't read oci:{path}")).because(&error))?;
+    Ok(LayoutRegistry::new(layout, connection.bare.clone()))
 }
 
 /// A directory that is not there or is empty becomes a layout; one that holds something else does not.

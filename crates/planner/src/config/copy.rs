@@ -30,6 +30,8 @@ pub struct CopyOptions {
     pub on_change: OnChange,
     /// How far an unchanged tag is trusted.
     pub check: Check,
+    /// The manifest that is copied, where the reference stands at another: one child of an index. The tag stays.
+    pub digest: Option<Digest>,
 }
 
 impl Default for CopyOptions {
@@ -40,6 +42,7 @@ impl Default for CopyOptions {
             referrers: Referrers::All,
             on_change: OnChange::Update,
             check: Check::Tags,
+            digest: None,
         }
     }
 }
@@ -287,7 +290,8 @@ pub fn copy(source: &str, targets: &[String], options: CopyOptions) -> Result<Sp
     let image = bare().map_err(|error| wrong(source, error))?;
     let place = gathered.place(&from, &options.source, &image);
     let place = place.ok_or_else(|| wrong(source, ReferenceError::NoHost))?;
-    let pinned = pin(&from).map_err(|error| wrong(source, error.into()))?;
+    let mut pinned = pin(&from).map_err(|error| wrong(source, error.into()))?;
+    pinned.digest = options.digest.or(pinned.digest);
     let last = place.repository.last_segment().parse().unwrap_or(image);
 
     let mut copied = Copied {

@@ -124,6 +124,26 @@ fn a_digest_is_copied_without_a_tag_unless_one_is_named() {
 }
 
 #[test]
+fn a_child_is_copied_under_the_tag_of_its_index() {
+    let options = || CopyOptions {
+        digest: Some(DIGEST.parse().expect("a digest")),
+        ..CopyOptions::default()
+    };
+    let targets = ["a.example/app".to_owned()];
+    for source in ["b.example/app:v1", "oci:kept:v1"] {
+        let spec = config::copy(source, &targets, options()).expect("the references can be copied");
+        let pinned = spec.mirrors[0].sources[0]
+            .pinned
+            .clone()
+            .expect("a copy is pinned");
+        assert_eq!(pinned.tag.map(|tag| tag.to_string()).as_deref(), Some("v1"));
+        assert_eq!(pinned.digest, options().digest);
+        let whole = config::copy(source, &targets, CopyOptions::default()).expect("so can they whole");
+        assert_ne!(whole.digest, spec.digest, "another thing is wanted");
+    }
+}
+
+#[test]
 fn a_tag_may_be_copied_beside_itself() {
     assert_snapshot!(copied("quay.io/a/app:v1", &["quay.io/a/app:v2"]), @r#"
     quay.io = Host(quay.io)

@@ -96,7 +96,7 @@ fn matched(key: &str, host: &Host, repository: Option<&RepositoryName>) -> Optio
 }
 
 /// Returns true where a key names the host as a whole: bare, or as an address with any path.
-fn is_for_host(key: &str, host: &Host) -> bool {
+pub(super) fn is_for_host(key: &str, host: &Host) -> bool {
     let bare = key
         .strip_prefix("https://")
         .or_else(|| key.strip_prefix("http://"));

@@ -56,28 +56,69 @@ impl Helper {
 
     /// Asks the helper; `None` where it has nothing for the host.
     pub(super) async fn get(&self) -> Result<Option<Credential>, Error> {
-        let output = match timeout(TIME, self.run()).await {
+        match self.run("get", &self.server).await? {
+            Some(answer) => self.read(&answer).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells whether the helper keeps a credential for the host.
+    ///
+    /// # Errors
+    /// As [`Helper::store`].
+    pub async fn knows(&self) -> Result<bool, Error> {
+        Ok(self.get().await?.is_some())
+    }
+
+    /// Gives the helper a password to keep for the host, in place of what it has.
+    ///
+    /// # Errors
+    /// A helper that can't be run, fails, or gives no answer.
+    pub async fn store(&self, username: &str, password: &Secret) -> Result<(), Error> {
+        let request = serde_json::json!({
+            "ServerURL": self.server,
+            "Username": username,
+            "Secret": password.expose(),
+        });
+        let request = Secret::new(request.to_string());
+        match self.run("store", request.expose()).await? {
+            Some(_) => Ok(()),
+            None => Err(self.failed("keeps nothing")),
+        }
+    }
+
+    /// Has the helper forget what it keeps for the host. Returns false where it kept nothing and says so: many do not.
+    ///
+    /// # Errors
+    /// As [`Helper::store`].
+    pub async fn erase(&self) -> Result<bool, Error> {
+        Ok(self.run("erase", &self.server).await?.is_some())
+    }
+
+    /// Runs the helper and returns what it printed; `None` where it says that it has nothing for the host.
+    async fn run(&self, verb: &str, request: &str) -> Result<Option<Vec<u8>>, Error> {
+        let output = match timeout(TIME, self.exchange(verb, request)).await {
             Ok(output) => output?,
             Err(_) => return Err(self.failed(&format!("gave no answer for {} s", TIME.as_secs()))),
         };
-        if !output.status.success() {
-            if says_none(&output.stdout) || says_none(&output.stderr) {
-                return Ok(None);
-            }
-            // What it printed may quote what it keeps.
-            return Err(self.failed(&format!("failed ({})", output.status)));
+        if output.status.success() {
+            return Ok(Some(output.stdout));
         }
-        self.read(&output.stdout).map(Some)
+        if says_none(&output.stdout) || says_none(&output.stderr) {
+            return Ok(None);
+        }
+        // What it printed may quote what it keeps.
+        Err(self.failed(&format!("failed ({})", output.status)))
     }
 
-    async fn run(&self) -> Result<Output, Error> {
-        let mut child = self.spawn()?;
+    async fn exchange(&self, verb: &str, request: &str) -> Result<Output, Error> {
+        let mut child = self.spawn(verb)?;
         let lost = |error| self.failed("broke off").caused_by(error);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let ask = async {
             if let Some(mut stdin) = stdin {
                 // A helper that ends without reading has its reasons; its status tells.
-                let _unread = stdin.write_all(self.server.as_bytes()).await;
+                let _unread = stdin.write_all(request.as_bytes()).await;
             }
         };
         let ((), stdout, stderr) = tokio::join!(ask, read(stdout), read(stderr));
@@ -92,14 +133,14 @@ impl Helper {
         })
     }
 
-    fn spawn(&self) -> Result<Child, Error> {
+    fn spawn(&self, verb: &str) -> Result<Child, Error> {
         let program = self.program();
         let path = self
             .directory
             .as_ref()
             .map_or_else(|| PathBuf::from(&program), |directory| directory.join(&program));
         Command::new(path)
-            .arg("get")
+            .arg(verb)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -140,7 +181,7 @@ impl Helper {
 }
 
 /// The name under which docker keeps a registry.
-fn server(host: &Host) -> String {
+pub(super) fn server(host: &Host) -> String {
     match host.as_str() {
         "docker.io" => "https://index.docker.io/v1/".to_owned(),
         host => host.to_owned(),
@@ -241,6 +282,52 @@ mod tests {
             get("r.example", script).await,
             Ok(Some(Credential::IdentityToken("t".into())))
         );
+    }
+
+    /// Runs a script as often as it takes for nobody else to have it open.
+    async fn until_free<T>(work: impl AsyncFn() -> Result<T, Error>) -> Result<T, String> {
+        loop {
+            match work().await {
+                Err(error) if is_busy(&error) => tokio::task::yield_now().await,
+                result => return result.map_err(|error| format!("{error} {error:?}")),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_kept_and_forgotten_by_the_words_of_the_protocol() {
+        let script = r#"printf '%s %s' "$1" "$server" > "$(dirname "$0")/asked""#;
+        let (directory, helper) = helper("docker.io", script);
+        let asked = || fs::read_to_string(directory.path().join("asked")).unwrap();
+        let password = Secret::new("p\"w");
+        until_free(async || helper.store("u", &password).await)
+            .await
+            .unwrap();
+        let asked_first = asked();
+        let (verb, request) = asked_first.split_once(' ').unwrap();
+        let request: serde_json::Value = serde_json::from_str(request).unwrap();
+        let expected = serde_json::json!({
+            "ServerURL": "https://index.docker.io/v1/", "Username": "u", "Secret": "p\"w",
+        });
+        assert_eq!((verb, request), ("store", expected));
+        assert!(until_free(async || helper.erase().await).await.unwrap());
+        assert_eq!(asked(), "erase https://index.docker.io/v1/");
+    }
+
+    #[tokio::test]
+    async fn what_a_helper_refuses_is_an_error_and_what_it_never_had_is_none() {
+        let (_directory, none) = helper(
+            "r.example",
+            "echo 'credentials not found in native keychain'; exit 1",
+        );
+        assert!(!until_free(async || none.erase().await).await.unwrap());
+        let (_directory, broken) = helper("r.example", "echo CANARY; exit 1");
+        let secret = Secret::new("CANARY");
+        let error = until_free(async || broken.store("u", &secret).await)
+            .await
+            .unwrap_err();
+        assert!(error.contains("docker-credential-test"), "{error}");
+        assert!(!error.contains("CANARY"), "{error}");
     }
 
     #[tokio::test]

@@ -136,6 +136,21 @@ impl Contents {
         Ok(())
     }
 
+    /// Removes the entry of a tag, or all of a digest's in a repository. Returns false where there was none.
+    pub(super) fn delete(
+        &self,
+        repository: Option<&RepositoryName>,
+        reference: &ManifestReference,
+    ) -> Result<bool, LayoutError> {
+        let removed = match reference {
+            ManifestReference::Tag(tag) => self.layout.untag(repository, tag)?,
+            ManifestReference::Digest(digest) => self.layout.forget(repository, digest)?,
+        };
+        // A file's time may be too coarse to tell this version from the last.
+        *lock(&self.view) = None;
+        Ok(removed)
+    }
+
     fn view(&self) -> Result<Arc<View>, LayoutError> {
         let stamp = Stamp::of(&self.layout);
         let mut seen = lock(&self.view);

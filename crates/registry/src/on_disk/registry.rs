@@ -10,7 +10,7 @@ use oci::RepositoryName;
 use super::contents::Contents;
 use super::failure::failure;
 use super::repository::{LayoutRepository, blocking};
-use crate::{Error, ReadRepository, Registry, Traffic, WriteRepository};
+use crate::{DeleteRepository, Error, ReadRepository, Registry, Traffic, WriteRepository};
 
 /// An OCI image layout whose entries are tags of repositories.
 ///
@@ -40,6 +40,12 @@ impl LayoutRegistry {
             bare,
             meter: Arc::default(),
         }
+    }
+
+    /// Opens a repository for reading and deleting.
+    #[must_use]
+    pub fn deleter(&self, repository: &RepositoryName) -> Arc<dyn DeleteRepository> {
+        self.open(repository)
     }
 
     fn open(&self, name: &RepositoryName) -> Arc<LayoutRepository> {

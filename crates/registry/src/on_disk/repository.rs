@@ -13,8 +13,8 @@ use super::contents::{Contents, Found};
 use super::failure::failure;
 use super::registry::Meter;
 use crate::{
-    ByteStream, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository, Referrers, UploadSession,
-    WriteRepository,
+    ByteStream, DeleteRepository, Deletion, Error, ErrorKind, ManifestPut, Mount, MountFrom, ReadRepository,
+    Referrers, UploadSession, WriteRepository,
 };
 
 /// A repository of a layout: the entries that name it, and all the layout's blobs.
@@ -154,5 +154,21 @@ impl WriteRepository for LayoutRepository {
         })
         .await?;
         Ok(ManifestPut { subject })
+    }
+}
+
+#[async_trait]
+impl DeleteRepository for LayoutRepository {
+    async fn delete(&self, reference: &ManifestReference) -> Result<Deletion, Error> {
+        let action = self.action(format_args!("delete {reference}"));
+        let reference = reference.clone();
+        let removed = self
+            .at_disk(&action, move |contents, key| contents.delete(key, &reference))
+            .await?;
+        Ok(if removed {
+            Deletion::Done
+        } else {
+            Deletion::Missing
+        })
     }
 }

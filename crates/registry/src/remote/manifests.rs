@@ -6,8 +6,8 @@ use oci::{Descriptor, Digest, MAX_MANIFEST, Manifest, ManifestReference, MediaKi
 
 use super::document::{Answer, Document};
 use super::repository::{RemoteRepository, digest_header};
-use crate::call::{CallBody, Redirects, Reply, Target};
-use crate::{Error, ErrorKind, ManifestPut, Operation};
+use crate::call::{Call, CallBody, Redirects, Reply, Target};
+use crate::{Deletion, Error, ErrorKind, ManifestPut, Operation};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
 const SUBJECT: &str = "oci-subject";
@@ -135,6 +135,51 @@ pub(super) async fn put(
             let error = Error::from_reply(&action, reply).await;
             stands_already(repository, reference, manifest, error).await
         }
+    }
+}
+
+/// Deletes a tag, or a manifest with its tags.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#content-management>
+pub(super) async fn delete(
+    repository: &RemoteRepository,
+    reference: &ManifestReference,
+) -> Result<Deletion, Error> {
+    let action = repository.action(format_args!("delete {reference}"));
+    let call = Call {
+        method: Method::DELETE,
+        redirects: Redirects::Refuse,
+        ..Call::get(target(repository, reference), repository.scope())
+    };
+    let reply = repository.send(&action, call).await?;
+    match reply.status {
+        StatusCode::ACCEPTED | StatusCode::OK | StatusCode::NO_CONTENT => {
+            reply.drain().await;
+            Ok(Deletion::Done)
+        }
+        StatusCode::NOT_FOUND => {
+            reply.drain().await;
+            Ok(Deletion::Missing)
+        }
+        _ => {
+            let error = Error::from_reply(&action, reply).await;
+            match is_unsupported(reference, &error) {
+                true => Ok(Deletion::Unsupported(error)),
+                false => Err(error),
+            }
+        }
+    }
+}
+
+/// Tells whether a registry does not delete at all, or no tags: some take a tag for a malformed digest then.
+fn is_unsupported(reference: &ManifestReference, error: &Error) -> bool {
+    let is_tag = matches!(reference, ManifestReference::Tag(_));
+    match error.status() {
+        Some(StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) => true,
+        Some(StatusCode::BAD_REQUEST) => {
+            error.code() == Some("UNSUPPORTED") || is_tag && error.kind() != ErrorKind::Immutable
+        }
+        _ => false,
     }
 }
 

@@ -11,8 +11,8 @@ use super::download::Download;
 use super::{blobs, manifests, referrers, tags, uploads};
 use crate::call::{Call, Reply, Scope, Target};
 use crate::{
-    ByteStream, Client, Error, ManifestPut, Mount, MountFrom, Operation, ReadRepository, Referrers,
-    UploadSession, WriteRepository,
+    ByteStream, Client, DeleteRepository, Deletion, Error, ManifestPut, Mount, MountFrom, Operation,
+    ReadRepository, Referrers, UploadSession, WriteRepository,
 };
 
 /// The repository `name` of the registry that `client` talks to.
@@ -28,6 +28,7 @@ pub(crate) struct RemoteRepository {
 enum Power {
     Read,
     Write,
+    Delete,
 }
 
 impl RemoteRepository {
@@ -40,6 +41,12 @@ impl RemoteRepository {
     /// Opens a repository to read from and write to: one token serves both.
     pub(crate) fn writer(client: Client, name: RepositoryName) -> Self {
         let power = Power::Write;
+        Self { client, name, power }
+    }
+
+    /// Opens a repository to read from and delete from: one token serves both.
+    pub(crate) fn deleter(client: Client, name: RepositoryName) -> Self {
+        let power = Power::Delete;
         Self { client, name, power }
     }
 
@@ -57,6 +64,7 @@ impl RemoteRepository {
         match self.power {
             Power::Read => Scope::pull(&self.name),
             Power::Write => Scope::push(&self.name),
+            Power::Delete => Scope::delete(&self.name),
         }
     }
 
@@ -148,5 +156,12 @@ impl WriteRepository for RemoteRepository {
         manifest: &Manifest,
     ) -> Result<ManifestPut, Error> {
         manifests::put(self, reference, manifest).await
+    }
+}
+
+#[async_trait]
+impl DeleteRepository for RemoteRepository {
+    async fn delete(&self, reference: &ManifestReference) -> Result<Deletion, Error> {
+        manifests::delete(self, reference).await
     }
 }

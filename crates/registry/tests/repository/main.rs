@@ -9,6 +9,8 @@ mod chunks;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod deletions;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod manifests;

@@ -51,12 +51,12 @@ pub(crate) fn in_parts(host: &str, chunk: u64) -> Arc<dyn Registry> {
 }
 
 pub(crate) fn connect_with(settings: ClientSettings, credential: Credential) -> Arc<dyn Registry> {
+    Arc::new(client(settings, credential))
+}
+
+pub(crate) fn client(settings: ClientSettings, credential: Credential) -> Client {
     let transport = HttpTransport::new(&TlsSettings::default(), &settings.user_agent).unwrap();
-    Arc::new(Client::new(
-        settings,
-        Arc::new(transport),
-        Arc::new(Known(credential)),
-    ))
+    Client::new(settings, Arc::new(transport), Arc::new(Known(credential)))
 }
 
 pub(crate) fn anonymous(host: &str) -> Arc<dyn Registry> {
