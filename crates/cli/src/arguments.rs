@@ -522,13 +522,6 @@ pub(crate) struct Man {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// A command whose name is taken and whose work is not done.
-#[derive(Debug, Args)]
-pub(crate) struct Later {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(crate) arguments: Vec<OsString>,
-}
-
 /// A form of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -643,12 +636,6 @@ mod tests {
     #[test]
     fn a_copy_without_a_target_is_refused() {
         assert!(parse("transship copy a.b/c:1").is_err());
-    }
-
-    #[test]
-    fn commands_to_come_take_any_arguments() {
-        let parsed = parse("transship import-config regsync --strict a.yaml").unwrap();
-        assert!(matches!(parsed.command, Command::ImportConfig(_)));
     }
 
     #[test]
