@@ -484,6 +484,11 @@ impl Auth {
 }
 
 impl Pass {
+    /// Returns true for a token that should not be sent any more: what the registry thinks of it says nothing of the next.
+    pub(crate) fn is_late_token(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// Returns true where it should not be sent any more.
     pub(crate) fn has_ended(&self) -> bool {
         match self.until {

@@ -214,7 +214,7 @@ impl Exchange {
             };
             let known = self.auth.learn(&asked)?;
             // A token that ended before its answer came says nothing of a newer one.
-            let ended = pass.as_ref().is_some_and(Pass::has_ended) && late < MAX_LATE;
+            let ended = pass.as_ref().is_some_and(Pass::is_late_token) && late < MAX_LATE;
             late += u32::from(ended);
             let last = !ended && (renewed || pass.as_ref().is_some_and(|pass| !Auth::may_renew(pass)));
             if streamed {
