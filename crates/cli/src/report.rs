@@ -146,6 +146,15 @@ fn summary(verb: Verb, report: &Report) -> String {
             let _ = write!(out, ", {count} {what}");
         }
     }
+    let repositories = &report.repositories;
+    for (count, what) in [
+        (repositories.created, "created"),
+        (repositories.updated, "updated"),
+    ] {
+        if count > 0 {
+            let _ = write!(out, "; {} {what}", counted(count, "repository", "repositories"));
+        }
+    }
     let sum = |bytes: &BTreeMap<_, u64>| size(bytes.values().sum());
     let bytes = &report.bytes;
     let _ = write!(

@@ -45,7 +45,16 @@ impl Plan {
 
     fn repository_lines(&self) -> Vec<String> {
         let created = self.of_kind(OpKind::CreateRepository).flat_map(|op| &op.at);
-        let created = created.map(|at| format!("+ {} (repository)", at.place()));
+        let created = created.map(|at| {
+            let settings = self
+                .registries
+                .get(&at.registry)
+                .and_then(|connection| connection.settings());
+            match settings.map(settings_text).filter(|text| !text.is_empty()) {
+                Some(settings) => format!("+ {} (repository)  {settings}", at.place()),
+                None => format!("+ {} (repository)", at.place()),
+            }
+        });
         let updated = self.of_kind(OpKind::UpdateRepository).flat_map(|op| {
             let line = move |at: &OpPlace| format!("~ {} (repository)  {}", at.place(), op.reason);
             op.at.iter().map(line)
@@ -206,6 +215,19 @@ impl Plan {
         line.push('.');
         line
     }
+}
+
+/// The settings that a repository is made with: plain ones with their values, policies and maps by their names.
+fn settings_text(settings: &serde_json::Map<String, serde_json::Value>) -> String {
+    let texts = settings
+        .iter()
+        .filter(|(key, _)| *key != "on_drift")
+        .map(|(key, value)| match value {
+            serde_json::Value::String(text) => format!("{key} {text}"),
+            serde_json::Value::Object(_) => key.clone(),
+            value => format!("{key} {value}"),
+        });
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 fn places(op: &Op) -> impl Iterator<Item = Place> {

@@ -21,7 +21,8 @@ use crate::node::{Node, NodeId, Outcome, Stage};
 use crate::reads::{Gather, PendingReads, Read, ReadId};
 use crate::upload::{Milestone, Sent};
 use crate::{
-    Change, Connections, Event, Events, ExecuteOptions, OpTally, Report, Stop, StopReason, TagTally,
+    Change, Connections, Event, Events, ExecuteOptions, OpTally, Report, RepositoryTally, Stop, StopReason,
+    TagTally,
 };
 
 /// Owns all state of a run.
@@ -57,6 +58,7 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) abandon: bool,
     pub(crate) ops: OpTally,
     pub(crate) tags: TagTally,
+    pub(crate) repositories: RepositoryTally,
     pub(crate) changes: Vec<Change>,
     pub(crate) retries: u64,
 }
@@ -137,6 +139,7 @@ impl<'a> Dispatcher<'a> {
             abandon: false,
             ops: OpTally::default(),
             tags: TagTally::default(),
+            repositories: RepositoryTally::default(),
             changes: Vec::new(),
             retries: 0,
         }
@@ -347,6 +350,7 @@ impl<'a> Dispatcher<'a> {
         report.tags.written += self.tags.written;
         report.tags.unchanged += self.tags.unchanged;
         report.tags.failed += self.tags.failed;
+        report.repositories = self.repositories;
         report.ops = self.ops;
         report.retries = self.retries;
         report.failures = self.ledger.into_failures();

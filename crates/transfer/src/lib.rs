@@ -40,6 +40,6 @@ pub use event::{Event, Events};
 pub use execute::{ExecuteOptions, execute};
 pub use node::Outcome;
 pub use rehash::rehash;
-pub use report::{Change, Failure, OpTally, Report, RunOutcome, TagTally, TransferredBytes};
+pub use report::{Change, Failure, OpTally, Report, RepositoryTally, RunOutcome, TagTally, TransferredBytes};
 pub use stop::{Stop, StopReason, Stopper};
 pub use survey::survey;

@@ -164,6 +164,11 @@ impl Dispatcher<'_> {
 
     fn count_tag(&mut self, node: NodeId, outcome: Outcome) {
         let op = self.op(node);
+        match (op.kind, outcome) {
+            (OpKind::CreateRepository, Outcome::Done) => self.repositories.created += 1,
+            (OpKind::UpdateRepository, Outcome::Done) => self.repositories.updated += 1,
+            _ => {}
+        }
         let counts = |tag| AttachmentTag::scheme(tag).is_none();
         if op.kind != OpKind::PutTag || !op.tag.as_ref().is_some_and(counts) {
             return;

@@ -42,6 +42,9 @@ pub struct Report {
     pub changes: Vec<Change>,
     /// Tags by what became of them; attachments are none.
     pub tags: TagTally,
+    /// Repositories by what became of them.
+    #[serde(default)]
+    pub repositories: RepositoryTally,
     /// Ops by what became of them, counted per place.
     pub ops: OpTally,
     /// Bytes of blobs by registry.
@@ -96,6 +99,15 @@ pub struct TagTally {
     pub kept: u64,
     /// Not written, because of a failure.
     pub failed: u64,
+}
+
+/// Repositories by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryTally {
+    /// Made by a call of the vendor's.
+    pub created: u64,
+    /// Given other settings.
+    pub updated: u64,
 }
 
 /// Ops by what became of them, counted per place.
@@ -195,6 +207,7 @@ impl Report {
             elapsed_seconds: None,
             changes: Vec::new(),
             tags: TagTally::default(),
+            repositories: RepositoryTally::default(),
             ops: OpTally::default(),
             bytes: TransferredBytes::default(),
             requests: BTreeMap::new(),

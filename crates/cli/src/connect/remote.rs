@@ -194,8 +194,7 @@ async fn identify(
         let feature = cloud.feature();
         let missing =
             format!("support for `{feature}` is not compiled in; rebuild with --features {feature}");
-        let wanted = resolved.connection.provider.is_some() || cloud::asks_for_cloud(&setup.auth);
-        return match wanted {
+        return match asked_for(setup, resolved) {
             true => Err(Failure::refused(format!("registry `{name}`: {missing}"))),
             false => Ok(Identity::Plain(sources.without_cloud(Some(missing)))),
         };
@@ -208,7 +207,10 @@ async fn identify(
             credential: Credential::Anonymous,
             origin,
             ..
-        }) => Ok(Identity::Plain(sources.without_cloud(Some(origin)))),
+        }) if !asked_for(setup, resolved) || sources.has_kept().await => {
+            Ok(Identity::Plain(sources.without_cloud(Some(origin))))
+        }
+        // Where the cloud is asked for by name, its calls say that it does not know us: nothing is taken for settled without it.
         // A cloud that knows us and fails says so to whoever asks the registry, and to nobody else.
         found @ (Ok(_) | Err(_)) => {
             let credentials = sources.with_cloud(provider.credentials(), found.ok());
@@ -218,6 +220,13 @@ async fn identify(
             ))))
         }
     }
+}
+
+/// Says whether the configuration leaves no doubt that a cloud's provider is wanted.
+fn asked_for(setup: &Setup, resolved: &Resolved) -> bool {
+    let connection = &resolved.connection;
+    let settings = connection.settings().is_some_and(|settings| !settings.is_empty());
+    connection.provider.is_some() || settings || cloud::asks_for_cloud(&setup.auth)
 }
 
 fn wire(host: &Host, resolved: &Resolved, flags: Option<&Flags>) -> Wire {

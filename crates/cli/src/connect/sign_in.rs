@@ -56,6 +56,12 @@ impl Sources {
         first.is_err() || first.is_ok_and(|first| first.credential != Credential::Anonymous)
     }
 
+    /// Returns true where docker or podman keep a credential for the host, or can't be read.
+    pub(super) async fn has_kept(&self) -> bool {
+        let kept = self.kept.sign_in().await;
+        kept.is_err() || kept.is_ok_and(|kept| kept.credential != Credential::Anonymous)
+    }
+
     /// Puts the sources in order, without a cloud's. The first that has a credential decides.
     pub(super) fn without_cloud(self, why: Option<String>) -> Arc<dyn CredentialSource> {
         let told = why.map(|why| Arc::new(Nobody::because(why)) as Arc<dyn CredentialSource>);

@@ -70,8 +70,17 @@ impl<'a> Walk<'a, '_> {
         let registry = self.spec.registries.get(&unit.registry);
         let forbidden = registry.is_some_and(|registry| registry.connection.never_creates());
         if forbidden || self.ask.capabilities(&unit.registry).creation == Creation::Never {
-            let error = "the repository does not exist and is not to be created".to_owned();
-            let hint = "create it, or let create_repositories do so".to_owned();
+            let (error, hint) = match forbidden {
+                true => (
+                    "the repository does not exist and is not to be created",
+                    "create it, or let create_repositories do so",
+                ),
+                false => (
+                    "the repository does not exist, and who signs in can't create it",
+                    "create it, or sign in with the cloud's own identity: no key of `auth`, no flag",
+                ),
+            };
+            let (error, hint) = (error.to_owned(), hint.to_owned());
             let problem = problem(&unit, Side::Target, ProblemKind::NotFound, error);
             return Err(Gap::Blocked(Box::new(Problem {
                 hint: Some(hint),
