@@ -474,8 +474,8 @@ fn a_repository_that_nobody_may_create_blocks_what_goes_there() {
     let plan = world.plan(&world.spec(app(&["site/app", "site/backup/app"])));
     insta::assert_snapshot!(plan.text(), @r"
     + site/backup/app:v1
-    ! site/app: the repository does not exist and is not to be created
-      hint: create it, or let create_repositories do so
+    ! site/app: the repository does not exist, and who signs in can't create it
+      hint: create it, or let the cloud's own identity sign in instead of a password, a token or docker's file
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 320.2 KiB, upload 320.2 KiB, mount 0 B; 1 blocked.
     ");

@@ -77,7 +77,7 @@ impl<'a> Walk<'a, '_> {
                 ),
                 false => (
                     "the repository does not exist, and who signs in can't create it",
-                    "create it, or sign in with the cloud's own identity: no key of `auth`, no flag",
+                    "create it, or let the cloud's own identity sign in instead of a password, a token or docker's file",
                 ),
             };
             let (error, hint) = (error.to_owned(), hint.to_owned());
