@@ -169,7 +169,8 @@ async fn without_a_terminal_the_flags_are_asked_for() {
 
 /// Waits for each question before it answers.
 const PERSON: &str = r#"
-import os, pty, sys
+import os, pty, signal, sys, termios, time
+signal.alarm(60)
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(sys.argv[1], sys.argv[1:])
@@ -179,7 +180,11 @@ def wait(text):
     while text not in seen:
         seen += os.read(fd, 1024)
 wait(b"User name"); os.write(fd, b"mirror\n")
-wait(b"Password of mirror: "); os.write(fd, b"swordfish\n")
+wait(b"Password of mirror: ")
+# A person types once what is typed is not shown any more; what came before is thrown away.
+while termios.tcgetattr(fd)[3] & termios.ECHO:
+    time.sleep(0.01)
+os.write(fd, b"swordfish\n")
 try:
     while True:
         more = os.read(fd, 1024)
