@@ -1,5 +1,6 @@
 //! What is attached to a manifest: referrers, the fallback tag, cosign's tags; and to those, recursively.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, MediaKind, Tag};
@@ -7,7 +8,7 @@ use oci::{AttachmentTag, Descriptor, Digest, Manifest, MediaKind, Tag};
 use crate::ask::{Answered, Ask, Gap, Telling, both};
 use crate::content::Way;
 use crate::plan::Note;
-use crate::spec::Check;
+use crate::spec::{Check, Referrers};
 use crate::want::{MergeWant, Needs, TagNeed};
 
 /// The tag listings of both ends; attachments by tag are looked up in them without a request.
@@ -58,6 +59,37 @@ pub(crate) fn need<'a>(
     both(gap, attaching.referrers(ask, needs))
 }
 
+/// Counts what is attached to a manifest at the source, whether it is copied or not.
+pub(crate) fn count<'a>(
+    way: Way<'a>,
+    ask: &mut Ask<'a>,
+    listings: Listings<'a>,
+    subject: &Digest,
+) -> Answered<usize> {
+    let mut referrers: BTreeSet<Digest> = match listings.telling {
+        Telling::Listed => ask.listed_referrers(way.source, subject),
+        Telling::Pending => return Err(Gap::Pending),
+        Telling::Asked => ask.referrers(way.source, subject)?.unwrap_or_default(),
+    }
+    .into_iter()
+    .map(|referrer| referrer.digest)
+    .collect();
+    let tags = AttachmentTag::ALL.map(|scheme| (scheme, scheme.of(subject)));
+    let standing = tags.iter().filter(|(_, tag)| listings.source.contains(tag));
+    let mut tagged = 0;
+    for (scheme, tag) in standing {
+        match scheme {
+            AttachmentTag::Cosign(_) => tagged += 1,
+            AttachmentTag::Fallback => {
+                let index = ask.get(way.source, tag)?;
+                let entries = index.into_iter().flat_map(Manifest::children);
+                referrers.extend(entries.map(|entry| entry.digest.clone()));
+            }
+        }
+    }
+    Ok(referrers.len() + tagged)
+}
+
 struct Attaching<'a, 's> {
     way: Way<'a>,
     listings: Listings<'a>,
@@ -68,12 +100,18 @@ impl<'a> Attaching<'a, '_> {
     /// A cosign tag is an image of its own; one that differs at the target is left.
     fn cosign(&self, ask: &mut Ask<'a>, tag: &Tag, needs: &mut Needs<'a>) -> Answered<()> {
         let way = self.way;
+        if let Referrers::ArtifactTypes(types) = &way.mirror.referrers {
+            let image = ask.get(way.source, tag)?;
+            if !image.is_some_and(|image| is_cosign_of(image, types)) {
+                return Ok(());
+            }
+        }
         if !self.listings.at_target(tag) {
             let Some(image) = ask.get(way.source, tag)? else {
                 return Ok(());
             };
             needs.tags.insert(tag.clone(), self.tag_need(image));
-            needs.known.insert(image.digest().clone(), image);
+            needs.known.insert(image.digest().clone(), Cow::Borrowed(image));
             return self.land(ask, &image.descriptor(), needs);
         }
         let (here, there) = (
@@ -106,16 +144,18 @@ impl<'a> Attaching<'a, '_> {
         let (Some(index), there) = (index?, there?) else {
             return Ok(());
         };
+        let taken = self.of_taken_types(ask, index.children())?;
+        let all = taken.len() == index.children().count();
         let lacking: Vec<&Descriptor> = match &there {
             Some(there) if there.digest == *index.digest() => Vec::new(),
-            Some(_) => missing(index, ask.get(way.target, tag)?),
-            None => index.children().collect(),
+            Some(_) => missing(&taken, ask.get(way.target, tag)?),
+            None => taken.clone(),
         };
         let count = lacking.len();
         let lacking = self.standing(ask, lacking)?;
         let gone = count - lacking.len();
         let mut gap = Ok(());
-        for entry in index.children() {
+        for entry in taken {
             let lacks = lacking.iter().any(|lacking| lacking.digest == entry.digest);
             gap = both(
                 gap,
@@ -126,11 +166,11 @@ impl<'a> Attaching<'a, '_> {
                 },
             );
         }
-        if there.is_none() && gone == 0 {
+        if there.is_none() && gone == 0 && all {
             needs.tags.insert(tag.clone(), self.tag_need(index));
             // The tag carries it: it is put by digest only where something else needs that.
             needs.manifests.entry(index.digest().clone()).or_default();
-            needs.known.insert(index.digest().clone(), index);
+            needs.known.insert(index.digest().clone(), Cow::Borrowed(index));
         } else if !lacking.is_empty() {
             self.merge(tag, &lacking, needs);
         }
@@ -142,6 +182,34 @@ impl<'a> Attaching<'a, '_> {
             });
         }
         gap
+    }
+
+    /// The entries whose type a mirror takes. What an entry does not tell its manifest does; one that is gone is told elsewhere.
+    fn of_taken_types<'e>(
+        &self,
+        ask: &mut Ask<'a>,
+        entries: impl IntoIterator<Item = &'e Descriptor>,
+    ) -> Answered<Vec<&'e Descriptor>> {
+        let Referrers::ArtifactTypes(types) = &self.way.mirror.referrers else {
+            return Ok(entries.into_iter().collect());
+        };
+        let named = |found: &str| types.iter().any(|wanted| wanted == found);
+        let (mut taken, mut gap) = (Vec::new(), Ok(()));
+        for entry in entries {
+            let own = entry.artifact_type.as_deref().filter(|own| !own.is_empty());
+            let is_taken = match own {
+                Some(own) => Ok(named(own)),
+                None => ask.manifest(self.way.source, &entry.digest).map(|manifest| {
+                    manifest.is_none_or(|manifest| manifest.artifact_type().is_some_and(named))
+                }),
+            };
+            match is_taken {
+                Ok(true) => taken.push(entry),
+                Ok(false) => {}
+                Err(other) => gap = both(gap, Err(other)),
+            }
+        }
+        gap.map(|()| taken)
     }
 
     /// The entries whose manifests still stand at the source.
@@ -165,6 +233,8 @@ impl<'a> Attaching<'a, '_> {
             Telling::Pending => return Err(Gap::Pending),
             Telling::Asked => ask.referrers(way.source, self.subject)?.unwrap_or_default(),
         };
+        let taken = self.of_taken_types(ask, &listed)?;
+        let listed: Vec<Descriptor> = taken.into_iter().cloned().collect();
         if listed.is_empty() {
             return Ok(());
         }
@@ -281,11 +351,20 @@ impl<'a> Attaching<'a, '_> {
     }
 }
 
-fn missing<'a>(index: &'a Manifest, there: Option<&Manifest>) -> Vec<&'a Descriptor> {
-    index
-        .children()
-        .filter(|entry| !names(there, &entry.digest))
-        .collect()
+/// Says whether an image under one of cosign's tags is of one of `types`: its layers are what it attaches, and their media types
+/// what these images have instead of a type of their own.
+fn is_cosign_of(image: &Manifest, types: &[String]) -> bool {
+    let layers = image.blobs().map(|blob| blob.media_type.as_str());
+    image
+        .artifact_type()
+        .into_iter()
+        .chain(layers)
+        .any(|found| types.iter().any(|wanted| wanted == found))
+}
+
+fn missing<'a>(entries: &[&'a Descriptor], there: Option<&Manifest>) -> Vec<&'a Descriptor> {
+    let lacking = entries.iter().filter(|entry| !names(there, &entry.digest));
+    lacking.copied().collect()
 }
 
 fn names(index: Option<&Manifest>, digest: &Digest) -> bool {

@@ -67,6 +67,8 @@ pub struct Capabilities {
     pub creation: Creation,
     /// Whether it answers the referrers API; `None` where that must be asked.
     pub referrers_api: Option<bool>,
+    /// Whether it takes an index of which some children are missing; `None` where nobody knows.
+    pub sparse_index: Option<bool>,
     /// How many segments of a path name what a call creates; `None`: all of them.
     pub depth: Option<usize>,
     /// How repositories are listed.
@@ -97,6 +99,7 @@ impl Default for Capabilities {
             mount: MountRule::Any,
             creation: Creation::OnPush,
             referrers_api: None,
+            sparse_index: None,
             depth: None,
             listing: Listing::Tags,
             family: None,

@@ -1,14 +1,17 @@
 //! The content of a root: the manifest, its children and all their blobs.
 
+use std::borrow::Cow;
+
 use oci::{Descriptor, Digest, Manifest, MediaKind};
 
 use crate::ask::{Answered, Ask, Gap, both};
+use crate::chosen::{Chosen, Taken};
 use crate::spec::{Check, ForeignLayers, Mirror};
 use crate::want::Needs;
 use crate::{Place, Problem, ProblemKind, Side};
 
 /// The deepest nesting of indexes that is followed. By hash there are no cycles, but there are deep chains.
-const MAX_DEPTH: usize = 8;
+pub(crate) const MAX_DEPTH: usize = 8;
 
 /// One root's way from a source to a place.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +26,14 @@ pub(crate) struct Way<'a> {
 impl<'a> Way<'a> {
     /// A problem at the source of this way.
     pub(crate) fn source_problem(self, kind: ProblemKind, error: String) -> Gap {
+        Self::problem_at(self.source, kind, error)
+    }
+
+    /// A problem at a source.
+    pub(crate) fn problem_at(source: &Place, kind: ProblemKind, error: String) -> Gap {
         Gap::Blocked(Box::new(Problem {
-            registry: self.source.registry.clone(),
-            repository: Some(self.source.repository.clone()),
+            registry: source.registry.clone(),
+            repository: Some(source.repository.clone()),
             tag: None,
             side: Side::Source,
             kind,
@@ -56,6 +64,49 @@ impl<'a> Way<'a> {
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
         self.need_at(ask, digest, kind, needs, 0)
+    }
+
+    /// Adds an index of which some is taken, with all that is taken of it, as far as the target lacks it.
+    pub(crate) fn need_chosen(
+        self,
+        ask: &mut Ask<'a>,
+        chosen: &Chosen<'a>,
+        needs: &mut Needs<'a>,
+    ) -> Answered<()> {
+        let digest = chosen.index.digest();
+        if !needs.content.insert(digest.clone()) {
+            return Ok(());
+        }
+        if chosen.is_partial() {
+            needs.partial.insert(digest.clone());
+        }
+        if chosen.is_new() {
+            // Nothing is attached to what stands nowhere.
+            needs.visited.insert(digest.clone());
+            needs.made.insert(digest.clone(), chosen.original.clone());
+        }
+        let mut gap = Ok(());
+        for taken in &chosen.taken {
+            gap = both(
+                gap,
+                match taken {
+                    Taken::Whole(child) => self.need(ask, &child.digest, child.media_type.kind(), needs),
+                    Taken::Index(chosen) => self.need_chosen(ask, chosen, needs),
+                },
+            );
+        }
+        let put = !self.stands(ask, digest)?;
+        if !put && self.mirror.check == Check::Tags {
+            return gap;
+        }
+        let need = needs.manifests.entry(digest.clone()).or_default();
+        need.put |= put;
+        need.foreign = self.mirror.foreign_layers == ForeignLayers::Copy;
+        needs.known.insert(digest.clone(), chosen.index.clone());
+        if put || self.mirror.check == Check::Blobs {
+            gap = both(gap, self.need_blobs(ask, &chosen.index, needs));
+        }
+        gap
     }
 
     fn need_at(
@@ -92,7 +143,7 @@ impl<'a> Way<'a> {
         let need = needs.manifests.entry(digest.clone()).or_default();
         need.put |= put;
         need.foreign = self.mirror.foreign_layers == ForeignLayers::Copy;
-        needs.known.insert(digest.clone(), manifest);
+        needs.known.insert(digest.clone(), Cow::Borrowed(manifest));
         if put || self.mirror.check == Check::Blobs {
             gap = both(gap, self.need_blobs(ask, manifest, needs));
         }
@@ -110,7 +161,7 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn need_blobs(self, ask: &mut Ask<'a>, manifest: &'a Manifest, needs: &mut Needs<'a>) -> Answered<()> {
+    fn need_blobs(self, ask: &mut Ask<'a>, manifest: &Manifest, needs: &mut Needs<'a>) -> Answered<()> {
         let mut gap = Ok(());
         for blob in manifest.blobs().filter(|blob| self.takes(blob)) {
             gap = both(gap, agree_on_size(self, needs, blob));

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::Digest;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::plan::{BlobEntry, ManifestEntry, SCHEMA, TagCounts};
+use crate::json;
+use crate::plan::{BlobEntry, MadeIndex, ManifestEntry, SCHEMA, TagCounts};
 use crate::want::Wanted;
 use crate::{Op, OpKind, Plan, PlanError, Summary};
 
@@ -29,6 +30,10 @@ pub(crate) fn manifest_entries(wanted: &Wanted<'_>, ops: &[Op]) -> BTreeMap<Dige
             manifests: manifest.children().map(|child| child.digest.clone()).collect(),
             blobs: blobs.map(|blob| blob.digest.clone()).collect(),
             subject: manifest.subject().map(|subject| subject.digest.clone()),
+            made: wanted.made.get(digest).map(|from| MadeIndex {
+                from: from.clone(),
+                content: String::from_utf8_lossy(manifest.bytes()).into_owned(),
+            }),
         })
     };
     digests
@@ -137,22 +142,5 @@ impl Plan {
 fn seal(value: &Value) -> Digest {
     let mut map = value.as_object().cloned().unwrap_or_default();
     map.remove("digest");
-    Digest::sha256(sorted(&Value::Object(map)).to_string().as_bytes())
-}
-
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let entries: BTreeMap<&String, Value> =
-                map.iter().map(|(key, value)| (key, sorted(value))).collect();
-            Value::Object(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| (key.clone(), value))
-                    .collect::<Map<_, _>>(),
-            )
-        }
-        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-        other => other.clone(),
-    }
+    Digest::sha256(json::sorted(&Value::Object(map)).to_string().as_bytes())
 }

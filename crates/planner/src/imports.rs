@@ -45,7 +45,8 @@ fn importable(
         .manifests
         .get(&(digest.clone(), place.clone()))
         .is_some_and(|want| want.put && !want.foreign);
-    remote && missing && below(wanted, digest).len() <= manifests
+    let whole = !wanted.partial.contains(&(digest.clone(), place.clone()));
+    remote && missing && whole && below(wanted, digest).len() <= manifests
 }
 
 /// A manifest and all manifests below it, as far as they are known.

@@ -6,6 +6,7 @@
 //! Nothing here waits, reads a file, an environment or a clock: the same inputs give the same bytes.
 
 pub mod capabilities;
+mod chosen;
 pub mod config;
 pub mod import;
 pub mod inventory;
@@ -26,6 +27,7 @@ mod file;
 mod fold;
 mod holders;
 mod imports;
+mod json;
 mod lower;
 mod make;
 mod roots;

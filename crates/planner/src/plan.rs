@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use oci::{Descriptor, Digest, MediaType, RepositoryName, Tag};
+use bytes::Bytes;
+use oci::{Descriptor, Digest, Manifest, MediaType, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Connection;
@@ -57,6 +58,38 @@ pub struct ManifestEntry {
     /// The manifest it is attached to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Digest>,
+    /// The manifest itself, where no source has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<MadeIndex>,
+}
+
+/// An index that stands at no source: another one without some platforms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MadeIndex {
+    /// The digest of the index at the source.
+    pub from: Digest,
+    /// The bytes of the new one.
+    pub content: String,
+}
+
+impl ManifestEntry {
+    /// Returns the manifest where the plan has made it, and an error where that is not what the entry and `digest` say.
+    ///
+    /// # Errors
+    /// Bytes that are no manifest, or another one.
+    #[must_use]
+    pub fn made(&self, digest: &Digest) -> Option<Result<Manifest, PlanError>> {
+        let content = self.made.as_ref()?.content.as_bytes();
+        let wrong = |text: String| Err(PlanError::Rule(text));
+        let size = content.len() as u64;
+        if size != self.size || Digest::of(digest.algorithm(), content) != *digest {
+            return Some(wrong(format!("{digest} is not the digest of what it holds")));
+        }
+        let bytes = Bytes::copy_from_slice(content);
+        let manifest = Manifest::parse_as(bytes, Some(&self.media_type), digest.clone());
+        Some(manifest.or_else(|error| wrong(format!("{digest} is no manifest: {error}"))))
+    }
 }
 
 /// A blob that an op carries.

@@ -1,18 +1,21 @@
 //! Roots: the tags that mirrors select, and what each needs at each target.
 
+mod platforms;
 mod repositories;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci::{Digest, ManifestReference, MediaKind, Tag};
+use oci::{Digest, ManifestReference, MediaKind, Platform, Tag};
 
 use crate::ask::{Answered, Ask, Gap, Telling, both};
 use crate::attachments::{self, Listings};
 use crate::blocked::Blocked;
+use crate::chosen::Chosen;
 use crate::config::{self, Count, SelectionProblem, select};
 use crate::content::Way;
 use crate::plan::{Expect, Note};
-use crate::spec::{Check, Mirror, OnChange, Referrers, Source, Target};
+use crate::spec::{Check, Mirror, OnChange, Platforms, Referrers, Source, Target};
 use crate::want::{Needs, TagRole, TagWant, Wait, Wanted};
 use crate::{Place, Problem, ProblemKind, Side, Spec};
 
@@ -25,19 +28,21 @@ pub(crate) fn want<'a>(spec: &'a Spec, ask: &mut Ask<'a>) -> Wanted<'a> {
         blocked: Blocked::default(),
         claims: BTreeMap::new(),
         counts: BTreeMap::new(),
+        unmet: BTreeMap::new(),
     };
-    let mut chosen: Vec<Chosen<'a>> = Vec::new();
+    let mut taken: Vec<Taken<'a>> = Vec::new();
     for (number, mirror) in spec.mirrors.iter().enumerate() {
         let sources = mirror.sources.iter();
-        chosen.extend(sources.filter_map(|source| walk.source(number, mirror, source)));
+        taken.extend(sources.filter_map(|source| walk.source(number, mirror, source)));
         walk.shortfalls(number, mirror);
     }
     for problem in spec.problems() {
         walk.blocked.add(problem, 0);
     }
-    for chosen in &chosen {
-        walk.roots(chosen);
+    for taken in &taken {
+        walk.roots(taken);
     }
+    walk.note_unmet();
     let Walk {
         mut wanted, blocked, ..
     } = walk;
@@ -55,6 +60,8 @@ struct Walk<'a, 'w> {
     claims: BTreeMap<(Place, Tag), (Digest, &'a str)>,
     /// How many tags each set of a mirror took from a source that counts together with others.
     counts: BTreeMap<(usize, &'a Place), Vec<Count>>,
+    /// The indexes of a source that have no image for a platform that is asked for.
+    unmet: BTreeMap<(Place, &'a Platform), BTreeSet<String>>,
 }
 
 /// One selected thing of a source.
@@ -64,8 +71,16 @@ struct Selected {
     digest: Option<Digest>,
 }
 
+/// What stands at the source, and what goes to the targets in its place.
+struct Root<'a> {
+    /// The digest at the targets.
+    digest: Digest,
+    /// The index, where some platforms of it are taken.
+    chosen: Option<Chosen<'a>>,
+}
+
 /// What a mirror takes from a source, and where that goes.
-struct Chosen<'a> {
+struct Taken<'a> {
     mirror: &'a Mirror,
     source: &'a Source,
     tags: &'a BTreeSet<Tag>,
@@ -81,7 +96,7 @@ struct Open<'a> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn source(&mut self, number: usize, mirror: &'a Mirror, source: &'a Source) -> Option<Chosen<'a>> {
+    fn source(&mut self, number: usize, mirror: &'a Mirror, source: &'a Source) -> Option<Taken<'a>> {
         let listing = self.ask.tags(&source.place);
         let listings: Vec<_> = source
             .targets
@@ -114,7 +129,7 @@ impl<'a> Walk<'a, '_> {
                 Err(Gap::Pending) => {}
             }
         }
-        Some(Chosen {
+        Some(Taken {
             mirror,
             source,
             tags,
@@ -123,32 +138,29 @@ impl<'a> Walk<'a, '_> {
         })
     }
 
-    fn roots(&mut self, chosen: &Chosen<'a>) {
-        let tellings: Vec<Telling> = chosen
-            .open
-            .iter()
-            .map(|open| self.telling(chosen, open))
-            .collect();
-        for selected in &chosen.selected {
-            self.root(chosen, selected, &tellings);
+    fn roots(&mut self, taken: &Taken<'a>) {
+        let tellings: Vec<Telling> = taken.open.iter().map(|open| self.telling(taken, open)).collect();
+        for selected in &taken.selected {
+            self.root(taken, selected, &tellings);
         }
     }
 
     /// Finds out how it is known what is attached to what a mirror takes for one target.
-    fn telling(&mut self, chosen: &Chosen<'a>, open: &Open<'a>) -> Telling {
-        if chosen.mirror.referrers == Referrers::None {
+    fn telling(&mut self, taken: &Taken<'a>, open: &Open<'a>) -> Telling {
+        if taken.mirror.referrers == Referrers::None {
             return Telling::Asked;
         }
-        let spared = self.spared(chosen, open);
+        let spared = self.spared(taken, open);
         self.ask
-            .telling(&chosen.source.place, chosen.selected.len(), &spared)
+            .telling(&taken.source.place, taken.selected.len(), &spared)
     }
 
     /// What need not be looked at as an attachment, because it goes to the target for its own sake: it stands at a selected tag
     /// of the source, and stands at that tag of the target too or will. The target's registry lists what it refers to by itself.
-    fn spared(&self, chosen: &Chosen<'a>, open: &Open<'a>) -> BTreeSet<Digest> {
+    fn spared(&self, taken: &Taken<'a>, open: &Open<'a>) -> BTreeSet<Digest> {
         let target = &open.target.place;
-        if !self.ask.has_referrers_api(&target.registry) {
+        let whole = taken.mirror.platforms == Platforms::All;
+        if !whole || !self.ask.has_referrers_api(&target.registry) {
             return BTreeSet::new();
         }
         let lands = |tag: &Tag, digest: &Digest| {
@@ -156,17 +168,14 @@ impl<'a> Walk<'a, '_> {
                 return false;
             };
             match (open.tags, self.ask.listed(target, &tag)) {
-                (_, Some(standing)) => standing == digest || chosen.mirror.on_change == OnChange::Update,
+                (_, Some(standing)) => standing == digest || taken.mirror.on_change == OnChange::Update,
                 (Some(tags), None) => !tags.contains(&tag),
                 (None, None) => true,
             }
         };
-        let tags = chosen
-            .selected
-            .iter()
-            .filter(|selected| selected.digest.is_none());
+        let tags = taken.selected.iter().filter(|selected| selected.digest.is_none());
         tags.filter_map(|selected| selected.tag.as_ref())
-            .filter_map(|tag| Some((tag, self.ask.listed(&chosen.source.place, tag)?)))
+            .filter_map(|tag| Some((tag, self.ask.listed(&taken.source.place, tag)?)))
             .filter(|(tag, digest)| lands(tag, digest))
             .map(|(_, digest)| digest.clone())
             .collect()
@@ -279,16 +288,17 @@ impl<'a> Walk<'a, '_> {
         self.blocked.add(problem, tags);
     }
 
-    fn root(&mut self, chosen: &Chosen<'a>, selected: &Selected, tellings: &[Telling]) {
-        let Chosen {
+    fn root(&mut self, taken: &Taken<'a>, selected: &Selected, tellings: &[Telling]) {
+        let Taken {
             mirror,
             source,
             tags,
             open,
             ..
-        } = chosen;
-        let digest = match self.digest(mirror, source, selected, open) {
-            Ok(digest) => digest,
+        } = taken;
+        let root = self.digest(mirror, source, selected, open);
+        let root = match root.and_then(|digest| self.chosen(mirror, source, digest)) {
+            Ok(root) => root,
             Err(Gap::Pending) => return,
             Err(Gap::Blocked(mut problem)) => {
                 problem.tag = problem.tag.or_else(|| selected.tag.clone());
@@ -310,7 +320,7 @@ impl<'a> Walk<'a, '_> {
             let Some(tag) = self.target_tag(open.target, selected, way) else {
                 continue;
             };
-            match self.at_target(way, listings, &digest, tag.as_ref()) {
+            match self.at_target(way, listings, &root, tag.as_ref()) {
                 Ok(()) | Err(Gap::Pending) => {}
                 Err(Gap::Blocked(mut problem)) => {
                     problem.tag = problem.tag.or(tag);
@@ -340,7 +350,8 @@ impl<'a> Walk<'a, '_> {
                 .tags
                 .is_some_and(|tags| tag.is_ok_and(|tag| tags.contains(&tag)))
         };
-        let digest = if mirror.check > Check::Tags || open.iter().any(lacks) {
+        let reads = mirror.check > Check::Tags || mirror.platforms != Platforms::All;
+        let digest = if reads || open.iter().any(lacks) {
             self.ask
                 .get(&source.place, tag)?
                 .map(|manifest| manifest.digest().clone())
@@ -381,9 +392,10 @@ impl<'a> Walk<'a, '_> {
         &mut self,
         way: Way<'a>,
         listings: Listings<'a>,
-        digest: &Digest,
+        root: &Root<'a>,
         tag: Option<&Tag>,
     ) -> Answered<()> {
+        let digest = &root.digest;
         let stands = match tag {
             Some(tag) if listings.target.is_some_and(|tags| tags.contains(tag)) => self
                 .ask
@@ -425,8 +437,11 @@ impl<'a> Walk<'a, '_> {
             }
         }
         let mut needs = Needs::default();
-        self.needs(way, listings, digest, unchanged, &mut needs)?;
-        self.land(way, digest, tag, stands, needs)
+        if !unchanged {
+            self.partly(way, listings, root, tag, &mut needs)?;
+        }
+        self.needs(way, listings, root, unchanged, &mut needs)?;
+        self.land(way, root, tag, stands, needs)
     }
 
     /// Says whether this root is the first that claims the tag.
@@ -455,18 +470,23 @@ impl<'a> Walk<'a, '_> {
         &mut self,
         way: Way<'a>,
         listings: Listings<'a>,
-        digest: &Digest,
+        root: &Root<'a>,
         unchanged: bool,
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
         let mut gap = Ok(());
         if !unchanged || way.mirror.check > Check::Tags {
-            gap = way.need(self.ask, digest, MediaKind::Index, needs);
+            gap = match &root.chosen {
+                Some(chosen) => way.need_chosen(self.ask, chosen, needs),
+                None => way.need(self.ask, &root.digest, MediaKind::Index, needs),
+            };
         }
         if way.mirror.referrers == Referrers::None {
             return gap;
         }
-        needs.content.insert(digest.clone());
+        if !root.chosen.as_ref().is_some_and(Chosen::is_new) {
+            needs.content.insert(root.digest.clone());
+        }
         // What is attached has content of its own, to which more is attached.
         while let Some(subject) = needs.content.difference(&needs.visited).next().cloned() {
             gap = both(gap, attachments::need(way, self.ask, listings, &subject, needs));
@@ -477,11 +497,12 @@ impl<'a> Walk<'a, '_> {
     fn land(
         &mut self,
         way: Way<'a>,
-        digest: &Digest,
+        root: &Root<'a>,
         tag: Option<&Tag>,
         stands: Option<Digest>,
         mut needs: Needs<'a>,
     ) -> Answered<()> {
+        let digest = &root.digest;
         if let Some((blob, size, other)) = self.wanted.disputed(&needs) {
             let error = format!("{blob} is said to have {size} bytes and, elsewhere, {other} bytes");
             return Err(way.source_problem(ProblemKind::Integrity, error));
@@ -492,11 +513,12 @@ impl<'a> Walk<'a, '_> {
             return Ok(());
         }
         // The tag carries its manifest: where that stands already, its bytes are put once more, under the tag.
-        let root = match self.ask.known(digest) {
-            Some(manifest) => manifest,
-            None => way.read(self.ask, digest)?,
+        let manifest = match (&root.chosen, self.ask.known(digest)) {
+            (Some(chosen), _) => chosen.index.clone(),
+            (None, Some(manifest)) => Cow::Borrowed(manifest),
+            (None, None) => Cow::Borrowed(way.read(self.ask, digest)?),
         };
-        needs.known.insert(digest.clone(), root);
+        needs.known.insert(digest.clone(), manifest);
         let waits = self.wanted.join(way.target, way.source, needs);
         let Some(tag) = tag else {
             if let Some(want) = self

@@ -21,6 +21,9 @@ impl Plan {
         for op in &self.ops {
             self.complete(op)?;
         }
+        for (digest, entry) in &self.manifests {
+            entry.made(digest).transpose()?;
+        }
         index.nothing_twice()?;
         index.content_first(&self.manifests)?;
         let tags = self.summary.tags.clone();

@@ -86,8 +86,8 @@ pub struct Mirror {
     pub referrers: Referrers,
     /// What happens to layers that are fetched from elsewhere.
     pub foreign_layers: ForeignLayers,
-    /// The platforms taken; empty means all.
-    pub platforms: Vec<Platform>,
+    /// What is taken of an index.
+    pub platforms: Platforms,
     /// The sources that are yet to be found; see [`Spec::discovered`].
     pub discoveries: Vec<Discovery>,
     /// The sources that were found, by the glob that found them.
@@ -175,6 +175,28 @@ pub struct Target {
     pub place: Place,
     /// What the tag becomes: a text with `{tag}` in it, or a fixed tag. `None` keeps it.
     pub tag: Option<String>,
+}
+
+/// What is taken of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Platforms {
+    /// All of it.
+    All,
+    /// The children for these platforms. The index stays as it is, and names what does not follow.
+    Sparse(Vec<Platform>),
+    /// The children for these platforms, under a new index that names no others.
+    Rewrite(Vec<Platform>),
+}
+
+impl Platforms {
+    /// Returns the platforms that are taken, or nothing where all are.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&[Platform]> {
+        match self {
+            Self::All => None,
+            Self::Sparse(platforms) | Self::Rewrite(platforms) => Some(platforms),
+        }
+    }
 }
 
 /// What is done about a tag that differs at the target.

@@ -80,20 +80,23 @@ impl Plan {
                 folded.entry(key).or_default().insert(at.place());
             }
         }
-        let lines = folded
-            .into_iter()
-            .map(|((name, before, digest), places)| match before {
-                Some(before) => {
-                    format!(
-                        "~ {}  {} -> {}",
-                        fold(&name, &places),
-                        before.short(),
-                        digest.short()
-                    )
-                }
-                None => format!("+ {}", fold(&name, &places)),
-            });
+        let lines = folded.into_iter().map(|((name, before, digest), places)| {
+            let name = fold(&name, &places);
+            let rewritten = self.rewritten(&digest);
+            match before {
+                Some(before) => format!("~ {name}  {} -> {}{rewritten}", before.short(), digest.short()),
+                None if rewritten.is_empty() => format!("+ {name}"),
+                None => format!("+ {name}  {}{rewritten}", digest.short()),
+            }
+        });
         lines.collect()
+    }
+
+    /// Says which index of the source a new one was made from.
+    fn rewritten(&self, digest: &Digest) -> String {
+        let made = self.manifests.get(digest).and_then(|entry| entry.made.as_ref());
+        made.map(|made| format!(", rewritten from {}", made.from.short()))
+            .unwrap_or_default()
     }
 
     /// Attachments, a line per repository: referrers by their fallback entries, cosign's by their tags.

@@ -1,5 +1,6 @@
 //! What must come to stand at the targets, and does not yet.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
@@ -11,7 +12,11 @@ use crate::{Drift, Place, Problem};
 #[derive(Debug, Default)]
 pub(crate) struct Wanted<'a> {
     /// The contents of the manifests below.
-    pub(crate) known: BTreeMap<Digest, &'a Manifest>,
+    pub(crate) known: BTreeMap<Digest, Cow<'a, Manifest>>,
+    /// Indexes that stand at no source, and those they were made from.
+    pub(crate) made: BTreeMap<Digest, Digest>,
+    /// Indexes that come to a place without some of their children, or as new ones.
+    pub(crate) partial: BTreeSet<(Digest, Place)>,
     /// Manifests that are missing at a place, or whose blobs are.
     pub(crate) manifests: BTreeMap<(Digest, Place), ManifestWant>,
     /// Tags to write.
@@ -96,7 +101,11 @@ pub(crate) enum Wait {
 /// What one root needs at one place; joins [`Wanted`] only when it is complete.
 #[derive(Debug, Default)]
 pub(crate) struct Needs<'a> {
-    pub(crate) known: BTreeMap<Digest, &'a Manifest>,
+    pub(crate) known: BTreeMap<Digest, Cow<'a, Manifest>>,
+    /// Indexes that stand at no source, and those they were made from.
+    pub(crate) made: BTreeMap<Digest, Digest>,
+    /// Indexes of which some children are left out.
+    pub(crate) partial: BTreeSet<Digest>,
     pub(crate) manifests: BTreeMap<Digest, ManifestNeed>,
     pub(crate) tags: BTreeMap<Tag, TagNeed>,
     pub(crate) merges: BTreeMap<Tag, MergeWant>,
@@ -182,6 +191,9 @@ impl<'a> Wanted<'a> {
                 }
             }
         }
+        self.made.extend(needs.made);
+        let partial = needs.partial.into_iter();
+        self.partial.extend(partial.map(|digest| (digest, place.clone())));
         self.sizes.extend(needs.sizes);
         self.known.extend(needs.known);
         self.notes.extend(needs.notes);
@@ -195,7 +207,7 @@ impl<'a> Wanted<'a> {
         tag: Tag,
         subject: Digest,
         want: TagWant,
-        known: &BTreeMap<Digest, &'a Manifest>,
+        known: &BTreeMap<Digest, Cow<'a, Manifest>>,
     ) -> Option<Wait> {
         let key = (place.clone(), tag.clone());
         let first = match self.tags.get(&key) {
@@ -209,7 +221,7 @@ impl<'a> Wanted<'a> {
         if AttachmentTag::scheme(&tag) != Some(AttachmentTag::Fallback) {
             return None;
         }
-        let listed = |digest: &Digest| self.known.get(digest).or_else(|| known.get(digest)).copied();
+        let listed = |digest: &Digest| self.known.get(digest).or_else(|| known.get(digest));
         let (first, second) = (listed(&first)?, listed(&want.digest)?);
         let held: BTreeSet<&Digest> = first.children().map(|child| &child.digest).collect();
         let lacking = second.children().filter(|child| !held.contains(&child.digest));

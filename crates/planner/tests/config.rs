@@ -6,6 +6,8 @@ mod broken;
 mod broken_places;
 #[path = "config/broken_yaml.rs"]
 mod broken_yaml;
+#[path = "config/choosing.rs"]
+mod choosing;
 #[path = "config/copying.rs"]
 mod copying;
 #[path = "config/discovering.rs"]

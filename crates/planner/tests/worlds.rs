@@ -2,6 +2,8 @@
 //!
 //! `TRANSSHIP_WORLDS` says how many, `TRANSSHIP_SEED` which; a failure prints both and the smallest world that fails.
 
+#[path = "worlds/platforms.rs"]
+mod platforms;
 #[path = "worlds/trial.rs"]
 mod trial;
 #[path = "worlds/verdict.rs"]

@@ -150,7 +150,7 @@ impl Refusal {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self.kind() {
             ErrorKind::NotFound if self.says(MISSING_PARTS) => Some(
-                "the registry misses a blob or a manifest that this manifest names; run it again to send what is missing",
+                "the registry misses a blob or a manifest that this manifest names; run it again to send what is missing, and write index: rewrite where platforms are left out",
             ),
             ErrorKind::NotFound if self.is_code(&["NAME_UNKNOWN"]) => {
                 Some("the repository does not exist; create it, or check its name")

@@ -60,6 +60,8 @@ pub struct Options {
     pub family: Option<String>,
     /// How many manifests an import takes, where images are imported.
     pub imports: Option<usize>,
+    /// Whether it takes an index of which some children are missing.
+    pub sparse: bool,
     /// Whether it answers at all.
     pub state: State,
 }
@@ -112,6 +114,7 @@ impl Default for Options {
             depth: None,
             family: None,
             imports: None,
+            sparse: false,
             state: State::Up,
         }
     }
@@ -138,6 +141,7 @@ impl Options {
             },
             family: self.family.clone(),
             import: self.imports.map(|manifests| Import { manifests }),
+            sparse_index: Some(self.sparse),
             ..Capabilities::default()
         }
     }

@@ -91,13 +91,17 @@ impl Context {
             .writer(&place.repository))
     }
 
-    /// Returns a manifest that an op carries, from its source or from memory.
+    /// Returns a manifest that an op carries, from the plan, from its source or from memory.
     pub(crate) async fn manifest(
         &self,
         digest: &Digest,
         entry: &ManifestEntry,
         from: &Place,
     ) -> Result<Manifest, Fault> {
+        if let Some(made) = entry.made(digest) {
+            return made
+                .map_err(|error| Fault::new(Side::Source, from, ProblemKind::Integrity, error.to_string()));
+        }
         let repository = self.reader(from)?;
         self.manifests.get(digest, entry, from, repository.as_ref()).await
     }

@@ -38,6 +38,7 @@ mod import_config;
 mod inspect;
 mod layouts;
 mod login;
+mod platforms;
 mod probe;
 mod real_registries;
 mod references;

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::registries::tidy;
 use super::wanted;
 use crate::spec::{
-    Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Registry, Source, Target,
+    Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Platforms, Referrers, Registry, Source, Target,
 };
 use crate::{Place, RegistryName, Spec};
 
@@ -320,7 +320,7 @@ pub fn copy(source: &str, targets: &[String], options: CopyOptions) -> Result<Sp
         check: options.check,
         referrers: options.referrers,
         foreign_layers: ForeignLayers::Skip,
-        platforms: Vec::new(),
+        platforms: Platforms::All,
         discoveries: Vec::new(),
         found: Vec::new(),
         problems: Vec::new(),

@@ -1,6 +1,6 @@
 //! Reading `defaults` and `mirrors`.
 
-use oci::{Platform, RepositoryName};
+use oci::RepositoryName;
 
 use super::decode::{Decoder, Fields, one_or_many};
 use super::diagnostic::{Diagnostic, Span};
@@ -52,8 +52,6 @@ pub(crate) const FOREIGN_LAYERS: [(&str, ForeignLayers); 2] =
 
 /// The most targets that all mirrors may have, each with one source. A fleet of 10,000 repositories in 10 regions has a tenth.
 const MAX_TARGETS: usize = 1_000_000;
-
-const EVERY_PLATFORM: &str = "leave it out; every platform of an index is copied";
 
 /// A mirror before its places are checked and named.
 #[derive(Debug)]
@@ -181,7 +179,7 @@ impl Decoder<'_> {
                 .get("referrers")
                 .map_or(Referrers::All, |node| self.referrers(node)),
             foreign_layers: layers.unwrap_or(ForeignLayers::Skip),
-            platforms: self.platforms(keys),
+            platforms: self.platforms(keys.entry("platforms"), keys.entry("index")),
             discoveries: Vec::new(),
             found: Vec::new(),
             problems: Vec::new(),
@@ -212,73 +210,36 @@ impl Decoder<'_> {
             return Referrers::All;
         };
         let items = self.list(&types.value, "`artifact_types`", "[application/spdx+json]");
-        let texts = items
-            .iter()
-            .filter_map(|item| self.value(item, "an artifact type", "application/spdx+json"))
-            .collect();
-        let help = "`referrers: all` takes every attachment";
-        self.tell(Diagnostic::unimplemented(
-            types.key_span,
-            "`artifact_types`",
-            help,
-        ));
-        Referrers::ArtifactTypes(texts)
+        if items.is_empty() && types.value.list().is_some() {
+            let message = "`artifact_types` names no type";
+            let help = "write referrers: none to leave every attachment out";
+            self.tell(Diagnostic::new(types.value.span, message, help));
+        }
+        let texts = items.iter().filter_map(|item| self.artifact_type(item));
+        Referrers::ArtifactTypes(texts.collect())
     }
 
-    fn platforms(&mut self, keys: Keys<'_>) -> Vec<Platform> {
-        let index = keys.entry("index").and_then(|entry| {
-            let choices = [("whole", "whole"), ("sparse", "sparse"), ("rewrite", "rewrite")];
-            let index = self.choice(&entry.value, "index", &choices)?;
-            if index != "whole" {
-                let what = format!("`index: {index}`");
-                self.tell(Diagnostic::unimplemented(entry.value.span, what, EVERY_PLATFORM));
-            }
-            Some(index)
-        });
-        let Some(entry) = keys.entry("platforms") else {
-            return Vec::new();
+    /// <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>
+    fn artifact_type(&mut self, node: &Node) -> Option<String> {
+        let example = "application/spdx+json";
+        let text: String = self.value(node, "an artifact type", example)?;
+        let fits = |part: &str| {
+            let first = part.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+            first
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
         };
-        if entry.value.list().is_none() {
-            if entry.value.text().is_none_or(|(text, _)| text != "all") {
-                self.wrong_platforms(&entry.value);
-            }
-            return Vec::new();
-        }
-        let what = "a list of `platforms`";
-        self.tell(Diagnostic::unimplemented(entry.key_span, what, EVERY_PLATFORM));
-        if !matches!(index, Some("sparse" | "rewrite")) {
-            self.tell(Diagnostic::new(
-                entry.key_span,
-                "some platforms of an index are not the whole index",
-                "add `index: sparse` to keep the digest or `index: rewrite` to make a new index",
-            ));
-        }
-        let items = entry.value.list().unwrap_or_default();
-        items.iter().filter_map(|item| self.platform(item)).collect()
-    }
-
-    fn wrong_platforms(&mut self, node: &Node) {
-        let help = "write platforms: all, or a list in brackets: platforms: [linux/amd64]";
-        if node
-            .text()
-            .is_some_and(|(text, _)| text.parse::<Platform>().is_ok())
+        if text
+            .split_once('/')
+            .is_some_and(|(kind, name)| fits(kind) && fits(name))
         {
-            let message = "expected `platforms`, all or a list, found text";
-            self.tell(Diagnostic::new(node.span, message, help));
-        } else if node.text().is_some() {
-            self.choice(node, "platforms", &[("all", ())]);
-        } else {
-            self.wrong_type(node, "`platforms`, all or a list", help);
+            return Some(text);
         }
-    }
-
-    fn platform(&mut self, node: &Node) -> Option<Platform> {
-        let text = self.value(node, "a platform", "linux/amd64")?;
-        let platform = text.parse::<Platform>().map_err(|error| {
-            let message = format!("`{text}` is no platform");
-            Diagnostic::new(node.span, message, error.to_string())
-        });
-        self.told(platform)
+        let message = format!("`{text}` is no artifact type");
+        let help = format!("an artifact type is a media type, such as {example}");
+        self.tell(Diagnostic::new(node.span, message, help));
+        None
     }
 
     fn from(&mut self, keys: Keys<'_>, names: &mut Names) -> (Vec<Read>, Vec<Search>) {

@@ -28,6 +28,9 @@ pub struct ProfileOverrides {
     /// Where attachments are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub referrers: Option<ReferrersRule>,
+    /// What becomes of an index of which some children are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparse_index: Option<SparseRule>,
     /// How repositories are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listing: Option<Listing>,
@@ -54,6 +57,16 @@ pub enum ReferrersRule {
     Api,
     /// Under fallback tags.
     Fallback,
+}
+
+/// What a registry does with an index of which some children are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SparseRule {
+    /// It takes it.
+    Accepted,
+    /// It refuses it.
+    Refused,
 }
 
 /// A kind of request whose rate is limited.

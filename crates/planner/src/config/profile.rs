@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use super::decode::{Decoder, Fields};
 use super::diagnostic::Diagnostic;
 use super::node::Node;
-use super::overrides::{ProfileOverrides, Rated, ReferrersRule, UploadRule};
+use super::overrides::{ProfileOverrides, Rated, ReferrersRule, SparseRule, UploadRule};
 use super::provider::Vendor;
 use super::rate;
 use crate::{Listing, MountRule};
 
 /// Every key of `profile`.
-pub(crate) const PROFILE_KEYS: [&str; 8] = [
+pub(crate) const PROFILE_KEYS: [&str; 9] = [
     "upload",
     "whole_up_to",
     "chunk",
     "page",
     "mount",
     "referrers",
+    "sparse_index",
     "listing",
     "rates",
 ];
@@ -31,6 +32,10 @@ pub(crate) const MOUNT: [(&str, MountRule); 3] = [
 ];
 pub(crate) const REFERRERS: [(&str, ReferrersRule); 2] =
     [("api", ReferrersRule::Api), ("fallback", ReferrersRule::Fallback)];
+pub(crate) const SPARSE_INDEX: [(&str, SparseRule); 2] = [
+    ("accepted", SparseRule::Accepted),
+    ("refused", SparseRule::Refused),
+];
 pub(crate) const LISTING: [(&str, Listing); 2] = [("inventory", Listing::Inventory), ("tags", Listing::Tags)];
 pub(crate) const RATES: [(&str, Rated); 10] = [
     ("list_tags", Rated::ListTags),
@@ -67,6 +72,7 @@ impl Decoder<'_> {
             page: self.page(fields, vendor),
             mount: self.one_of(fields, "mount", &MOUNT),
             referrers: self.one_of(fields, "referrers", &REFERRERS),
+            sparse_index: self.one_of(fields, "sparse_index", &SPARSE_INDEX),
             listing: self.one_of(fields, "listing", &LISTING),
             rates: fields
                 .get("rates")

@@ -26,7 +26,8 @@ mod tests {
     use super::super::file::TOP_KEYS;
     use super::super::google::{CLEANUP_ACTIONS, CLEANUP_KEYS, MODE};
     use super::super::mirrors::{CHECK, DEFAULT_KEYS, FOREIGN_LAYERS, MIRROR_KEYS, ON_CHANGE};
-    use super::super::profile::{LISTING, MOUNT, PROFILE_KEYS, RATES, REFERRERS, UPLOAD};
+    use super::super::platforms::INDEX;
+    use super::super::profile::{LISTING, MOUNT, PROFILE_KEYS, RATES, REFERRERS, SPARSE_INDEX, UPLOAD};
     use super::super::provider::PROVIDERS;
     use super::super::registries::{LIMIT_KEYS, REGISTRY_KEYS, TLS_KEYS};
     use super::*;
@@ -103,6 +104,8 @@ mod tests {
         assert_eq!(texts("/$defs/check/enum"), check);
         let layers: BTreeSet<String> = names(&FOREIGN_LAYERS.map(|(word, _)| (word, ())));
         assert_eq!(texts("/$defs/foreignLayers/enum"), layers);
+        let index: BTreeSet<String> = names(&INDEX.map(|(word, _)| (word, ())));
+        assert_eq!(texts("/$defs/index/enum"), index);
         assert_eq!(texts("/$defs/registry/properties/provider/enum"), set(&PROVIDERS));
         for (key, words) in [
             ("on_drift", &ON_DRIFT[..]),
@@ -120,6 +123,7 @@ mod tests {
             ("upload", UPLOAD.map(|(word, _)| word).as_slice()),
             ("mount", &MOUNT.map(|(word, _)| word)),
             ("referrers", &REFERRERS.map(|(word, _)| word)),
+            ("sparse_index", &SPARSE_INDEX.map(|(word, _)| word)),
             ("listing", &LISTING.map(|(word, _)| word)),
         ] {
             assert_eq!(

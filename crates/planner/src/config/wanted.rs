@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::expand::{Environment, expand};
 use super::tags::{Conditions, TagSet};
 use crate::RegistryName;
-use crate::spec::{Check, Discovery, Endpoint, ForeignLayers, Mirror, OnChange, Referrers, Registry};
+use crate::spec::{
+    Check, Discovery, Endpoint, ForeignLayers, Mirror, OnChange, Platforms, Referrers, Registry,
+};
 
 #[derive(Serialize)]
 struct Wanted<'a> {
@@ -32,6 +34,8 @@ struct WantedMirror<'a> {
     referrers: &'a Referrers,
     foreign_layers: ForeignLayers,
     platforms: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     discoveries: Vec<WantedDiscovery<'a>>,
 }
@@ -101,7 +105,18 @@ fn wanted_mirror(mirror: &Mirror) -> WantedMirror<'_> {
         check: mirror.check,
         referrers: &mirror.referrers,
         foreign_layers: mirror.foreign_layers,
-        platforms: mirror.platforms.iter().map(ToString::to_string).collect(),
+        platforms: mirror
+            .platforms
+            .chosen()
+            .into_iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect(),
+        index: match mirror.platforms {
+            Platforms::All => None,
+            Platforms::Sparse(_) => Some("sparse"),
+            Platforms::Rewrite(_) => Some("rewrite"),
+        },
         discoveries: mirror.discoveries.iter().map(wanted_discovery).collect(),
     }
 }

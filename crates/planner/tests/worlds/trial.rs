@@ -9,7 +9,7 @@ use testkit::world::random::{Case, recipe};
 use transship_planner as planner;
 
 /// How many properties share the worlds.
-const PROPERTIES: u32 = 9;
+const PROPERTIES: u32 = 11;
 
 pub(crate) type Verdict = Result<(), TestCaseError>;
 

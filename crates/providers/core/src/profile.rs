@@ -1,7 +1,7 @@
 //! What a class of registries can do and how it wants to be talked to, as one piece of data.
 
 use oci::Host;
-use planner::config::{Connection, ProfileOverrides, Rated, ReferrersRule, UploadRule};
+use planner::config::{Connection, ProfileOverrides, Rated, ReferrersRule, SparseRule, UploadRule};
 use planner::{Capabilities, Creation, Listing, MountRule, Quotas, size};
 use registry::{Operation, Upload, Wire};
 
@@ -41,6 +41,7 @@ impl Profile {
                 mount: row.mount,
                 creation: row.creation,
                 referrers_api: row.referrers_api,
+                sparse_index: row.sparse_index,
                 depth: row.depth,
                 listing: row.listing,
                 family: row.family.map(str::to_owned),
@@ -96,6 +97,9 @@ impl Profile {
         if let Some(referrers) = overrides.referrers {
             capabilities.referrers_api = Some(referrers == ReferrersRule::Api);
         }
+        if let Some(sparse) = overrides.sparse_index {
+            capabilities.sparse_index = Some(sparse == SparseRule::Accepted);
+        }
         match server_side_copy {
             Some(true) => capabilities.import = row(*class).import,
             Some(false) => capabilities.family = None,
@@ -111,6 +115,7 @@ impl Profile {
             mount,
             creation,
             referrers_api,
+            sparse_index,
             depth,
             listing,
             family,
@@ -122,6 +127,7 @@ impl Profile {
             ("mount", mount_text(*mount).to_owned()),
             ("creation", creation_text(*creation, *depth)),
             ("referrers", referrers_text(*referrers_api).to_owned()),
+            ("sparse index", sparse_text(*sparse_index).to_owned()),
             ("listing", listing_text(*listing).to_owned()),
             ("family", family.clone().unwrap_or_else(|| "none".to_owned())),
             (
@@ -226,6 +232,14 @@ fn referrers_text(api: Option<bool>) -> &'static str {
         Some(true) => "API",
         Some(false) => "fallback tags",
         None => "to be asked",
+    }
+}
+
+fn sparse_text(taken: Option<bool>) -> &'static str {
+    match taken {
+        Some(true) => "accepted",
+        Some(false) => "refused",
+        None => "not known",
     }
 }
 

@@ -8,7 +8,7 @@ fn of_host(host: &str) -> Profile {
     Profile::of_host(&host.parse().unwrap(), None)
 }
 
-/// One line per class: mount, creation, referrers, depth, listing, family, upload, page, quotas.
+/// One line per class: mount, creation, referrers, sparse indexes, depth, listing, family, upload, page, quotas.
 #[test]
 fn every_class_has_its_row() {
     let table: Vec<String> = Class::ALL
@@ -19,10 +19,11 @@ fn every_class_has_its_row() {
             let capabilities = profile.capabilities;
             let quotas = capabilities.quotas;
             format!(
-                "{class:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?}",
+                "{class:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?}",
                 capabilities.mount,
                 capabilities.creation,
                 capabilities.referrers_api,
+                capabilities.sparse_index,
                 capabilities.depth,
                 capabilities.listing,
                 capabilities.family,
@@ -36,15 +37,15 @@ fn every_class_has_its_row() {
     assert_eq!(
         table,
         [
-            "Layout Any OnPush Some(true) None Tags None Whole 1000 [0, 0, 0]",
-            "DockerHub Any OnPush None None Tags None Whole 1000 [0, 0, 0]",
-            "Github Any OnPush Some(false) None Tags None Whole 1000 [33, 33, 33]",
-            "Ecr Committed Call Some(true) None Inventory None Whole 1000 [10, 100, 100]",
-            "EcrPublic Never Call Some(false) None Inventory None Whole 1000 [10, 10, 10]",
-            "Google Any Call Some(true) Some(2) Inventory Some(\"google\") Whole 1000 [300, 300, 300]",
-            "Azure Any OnPush Some(true) None Inventory None Chunked { above: 16777216, chunk: 4194304 } 1000 [0, 0, 0]",
-            "Harbor Any OnPush None Some(1) Inventory None Whole 1000 [0, 0, 0]",
-            "Other Any OnPush None None Tags None Whole 1000 [0, 0, 0]",
+            "Layout Any OnPush Some(true) Some(true) None Tags None Whole 1000 [0, 0, 0]",
+            "DockerHub Any OnPush None Some(false) None Tags None Whole 1000 [0, 0, 0]",
+            "Github Any OnPush Some(false) None None Tags None Whole 1000 [33, 33, 33]",
+            "Ecr Committed Call Some(true) Some(false) None Inventory None Whole 1000 [10, 100, 100]",
+            "EcrPublic Never Call Some(false) Some(false) None Inventory None Whole 1000 [10, 10, 10]",
+            "Google Any Call Some(true) Some(false) Some(2) Inventory Some(\"google\") Whole 1000 [300, 300, 300]",
+            "Azure Any OnPush Some(true) Some(false) None Inventory None Chunked { above: 16777216, chunk: 4194304 } 1000 [0, 0, 0]",
+            "Harbor Any OnPush None Some(false) Some(1) Inventory None Whole 1000 [0, 0, 0]",
+            "Other Any OnPush None None None Tags None Whole 1000 [0, 0, 0]",
         ]
     );
 }
@@ -280,6 +281,7 @@ fn a_profile_is_told_in_rows() {
             "mount: any blob of another repository",
             "creation: the first push",
             "referrers: API",
+            "sparse index: refused",
             "listing: inventory",
             "family: none",
             "import: no",
@@ -289,7 +291,7 @@ fn a_profile_is_told_in_rows() {
     );
     let public = rows(&of_host("public.ecr.aws"));
     assert_eq!(
-        public[9..],
+        public[10..],
         [
             "rate of put_manifest: 10/s",
             "rate of head_blob: 200/s",

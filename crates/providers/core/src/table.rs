@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) creation: Creation,
     /// `None` where it must be asked.
     pub(crate) referrers_api: Option<bool>,
+    /// Whether an index of which some children are missing is taken; `None` where nobody knows.
+    pub(crate) sparse_index: Option<bool>,
     pub(crate) depth: Option<usize>,
     pub(crate) listing: Listing,
     pub(crate) family: Option<&'static str>,
@@ -26,12 +28,16 @@ pub(crate) struct Row {
 
 /// A registry that follows the specification and says nothing of limits.
 ///
+/// Registries may refuse an index of which some children are missing, and those whose software was looked at do:
+/// <https://github.com/opencontainers/distribution-spec/pull/310>. Distribution 3 can be told to take it, so nobody knows of others.
+///
 /// A page of 1,000 tags is what crane asks every registry for; distribution 3 refuses more.
 const PLAIN: Row = Row {
     class: Class::Other,
     mount: MountRule::Any,
     creation: Creation::OnPush,
     referrers_api: None,
+    sparse_index: None,
     depth: None,
     listing: Listing::Tags,
     family: None,
@@ -47,6 +53,7 @@ pub(crate) const TABLE: [Row; 9] = [
     Row {
         class: Class::Layout,
         referrers_api: Some(true),
+        sparse_index: Some(true),
         ..PLAIN
     },
     // The limits of Docker Hub depend on who asks, have changed twice in a year, and are told in headers of each answer. HEAD does
@@ -54,6 +61,7 @@ pub(crate) const TABLE: [Row; 9] = [
     // Its API lists a hundred tags at a time, at another host: that is dearer than asking for the few tags that most mirrors take.
     Row {
         class: Class::DockerHub,
+        sparse_index: Some(false),
         ..PLAIN
     },
     // GitHub has no referrers API and answers 404 for it: https://github.com/orgs/community/discussions/208530
@@ -70,6 +78,7 @@ pub(crate) const TABLE: [Row; 9] = [
     // More than 1,000 tags at once are an error: https://github.com/google/go-containerregistry/issues/681
     Row {
         class: Class::Ecr,
+        sparse_index: Some(false),
         mount: MountRule::Committed,
         creation: Creation::Call,
         referrers_api: Some(true),
@@ -79,6 +88,7 @@ pub(crate) const TABLE: [Row; 9] = [
     },
     Row {
         class: Class::EcrPublic,
+        sparse_index: Some(false),
         mount: MountRule::Never,
         creation: Creation::Call,
         referrers_api: Some(false),
@@ -91,6 +101,7 @@ pub(crate) const TABLE: [Row; 9] = [
     // A blob goes in one request, parts are refused: https://github.com/dotnet/sdk-container-builds/issues/287
     Row {
         class: Class::Google,
+        sparse_index: Some(false),
         creation: Creation::Call,
         referrers_api: Some(true),
         depth: Some(2),
@@ -107,6 +118,7 @@ pub(crate) const TABLE: [Row; 9] = [
     // published them): the smallest would slow the others twentyfold, and a registry that wants less says so with 429 and Retry-After.
     Row {
         class: Class::Azure,
+        sparse_index: Some(false),
         referrers_api: Some(true),
         listing: Listing::Inventory,
         import: Some(Import { manifests: 50 }),
@@ -119,6 +131,7 @@ pub(crate) const TABLE: [Row; 9] = [
     // The artifacts of a repository are listed with their accessories: https://github.com/goharbor/harbor/blob/main/api/v2.0/swagger.yaml
     Row {
         class: Class::Harbor,
+        sparse_index: Some(false),
         // A project, which nobody makes by pushing.
         depth: Some(1),
         listing: Listing::Inventory,

@@ -68,6 +68,7 @@ impl World {
     ) -> Applied {
         let mut run = Run {
             world: self,
+            plan,
             applied: Applied::default(),
             read: BTreeSet::new(),
         };
@@ -125,6 +126,7 @@ enum Ready {
 
 struct Run<'w> {
     world: &'w mut World,
+    plan: &'w Plan,
     applied: Applied,
     /// The ops whose blob was read: all their places share the read.
     read: BTreeSet<OpId>,
@@ -350,6 +352,14 @@ impl Run<'_> {
             .as_ref()
             .zip(op.digest.as_ref())
             .ok_or("it has no source")?;
+        if let Some(made) = self
+            .plan
+            .manifests
+            .get(digest)
+            .and_then(|entry| entry.made(digest))
+        {
+            return made.map_err(|error| error.to_string());
+        }
         let manifest = self
             .world
             .at(from)
@@ -358,8 +368,12 @@ impl Run<'_> {
     }
 
     fn put(&mut self, at: &OpPlace, manifest: Manifest) -> Result<(), String> {
+        let sparse = self.world.registries[&at.registry].options.sparse;
         let repository = self.target(at)?;
-        let missing = repository.missing(&manifest);
+        let mut missing = repository.missing(&manifest);
+        if sparse {
+            missing.retain(|digest| manifest.children().all(|child| child.digest != *digest));
+        }
         if !missing.is_empty() {
             return Err(format!("{} lacks {missing:?}", manifest.digest()));
         }

@@ -393,7 +393,8 @@ fn image(content: &mut Content, layers: &[u8], docker: bool) -> Descriptor {
         .iter()
         .map(|&seed| content.layer(family, u64::from(seed), size(seed)))
         .collect();
-    content.image(family, "linux/amd64", &layers)
+    let platforms = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7"];
+    content.image(family, platforms[layers.len() % platforms.len()], &layers)
 }
 
 /// Some layers are worth a search for holders, some are not.

@@ -2,7 +2,9 @@
 
 use oci::Tag;
 use planner::config::Connection;
-use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Referrers, Registry, Source, Target};
+use planner::spec::{
+    Check, Endpoint, ForeignLayers, Mirror, OnChange, Platforms, Referrers, Registry, Source, Target,
+};
 use planner::{Place, Spec};
 
 use super::World;
@@ -50,7 +52,7 @@ pub fn mirror(from: &str, to: &[&str]) -> Mirror {
         check: Check::Tags,
         referrers: Referrers::All,
         foreign_layers: ForeignLayers::Skip,
-        platforms: Vec::new(),
+        platforms: Platforms::All,
         discoveries: Vec::new(),
         found: Vec::new(),
         problems: Vec::new(),

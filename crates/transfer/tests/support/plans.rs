@@ -16,6 +16,7 @@ pub fn plan(images: &[&Image], ops: Vec<Op>) -> Plan {
             manifests: Vec::new(),
             blobs: image.blobs.iter().map(|blob| Digest::sha256(blob)).collect(),
             subject: None,
+            made: None,
         };
         (image.digest().clone(), entry)
     };
