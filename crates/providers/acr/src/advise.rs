@@ -1,5 +1,6 @@
 //! What to grant, and how.
 
+use http::StatusCode;
 use oci::{Host, RepositoryName};
 use provider::Advice;
 use registry::{Error, ErrorKind, Operation};
@@ -39,8 +40,13 @@ impl Adviser<'_> {
         if let Some(address) = kept_out(error.message()) {
             return Some(self.firewall(address));
         }
-        // Where nobody signs in, no role helps.
-        (self.identity.is_some() || error.kind() == ErrorKind::Permission).then(|| self.grant(permission))
+        // Where nobody signs in, no role helps; and who could not sign in is told what to do by that error itself.
+        let answered = matches!(
+            error.status(),
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        );
+        let by_a_role = error.kind() == ErrorKind::Permission || answered && self.identity.is_some();
+        by_a_role.then(|| self.grant(permission))
     }
 
     /// Adds what to do to an error, where that is known.

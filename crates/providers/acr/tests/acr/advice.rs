@@ -1,9 +1,11 @@
 //! What to grant, for everything that may be refused.
 
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use provider::{Lister as _, Provider as _};
-use registry::{Error, ErrorKind, Operation};
+use registry::{Error, ErrorKind, Operation, RestReply};
 use serde_json::json;
-use testkit::azure::{Azure, Right, resource_id};
+use testkit::azure::{Azure, Principal, Right, resource_id};
 use transship_acr::AcrProvider;
 
 use crate::support::{CLIENT, application, setup, signed_in};
@@ -22,6 +24,17 @@ const PUSH: &[Operation] = &[
     Operation::SendChunk,
     Operation::FinishUpload,
 ];
+
+/// What the registry's answer makes of a request.
+fn refusal(status: StatusCode) -> Error {
+    let reply = RestReply {
+        status,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        url: "https://contoso.azurecr.io/v2/".parse().unwrap(),
+    };
+    reply.refusal("put")
+}
 
 async fn knowing(mode: &str) -> (Azure, AcrProvider) {
     let (azure, _) = signed_in(&Right::ALL).await;
@@ -66,8 +79,8 @@ async fn every_operation_names_the_identity_the_action_and_the_role_of_the_regis
     ] {
         let (_azure, provider) = knowing(mode).await;
         for operation in operations {
-            for kind in [ErrorKind::Auth, ErrorKind::Permission] {
-                let error = Error::new(kind, "refused");
+            for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+                let error = refusal(status);
                 let advice = provider
                     .advise(*operation, &"team/app".parse().unwrap(), &error)
                     .unwrap();
@@ -140,6 +153,33 @@ async fn what_no_permission_would_help_gets_no_advice() {
         provider.advise(Operation::PutManifest, &repository, &nobody),
         None
     );
+}
+
+#[tokio::test]
+async fn who_could_not_sign_in_is_told_to_sign_in_and_not_what_to_grant() {
+    let (_azure, provider) = knowing("LegacyRegistryPermissions").await;
+    let error = Error::new(ErrorKind::Auth, "Azure CLI: AADSTS700082: it has expired").with_hint("az login");
+    for operation in PULL.iter().chain(PUSH) {
+        let advice = provider.advise(*operation, &"team/app".parse().unwrap(), &error);
+        assert_eq!(advice, None, "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_ends_before_the_resource_is_described_is_told_as_that() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    let mut setup = setup(&azure, application(), &[]);
+    setup.resource_id = Some(resource_id());
+    let provider = AcrProvider::new(setup).unwrap();
+    provider.credentials().sign_in().await.unwrap();
+    azure.admit(Principal::new(CLIENT, Right::ALL).secret("changed"));
+    let error = provider
+        .find_repository(&"team/app".parse().unwrap(), None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("az ad app credential reset"), "{error} {hint}");
 }
 
 #[tokio::test]
