@@ -132,7 +132,7 @@ impl Adviser<'_> {
 }
 
 /// Finds the address in `client with IP '203.0.113.7' is not allowed access`.
-fn kept_out(message: &str) -> Option<&str> {
+pub(crate) fn kept_out(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("client with IP '")?;
     let (address, rest) = rest.split_once('\'')?;
     rest.contains("not allowed access").then_some(address)

@@ -83,10 +83,10 @@ impl AcrProvider {
             error.status(),
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
         );
+        let error = self.advised(permission, error);
         if !refused {
             return Err(error);
         }
-        let error = self.advised(permission, error);
         Ok(match error.hint() {
             Some(hint) => format!("{}; {hint}", error.message()),
             None => error.message().to_owned(),

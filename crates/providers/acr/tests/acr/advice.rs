@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::azure::{Azure, Principal, Right, resource_id};
 use transship_acr::AcrProvider;
 
-use crate::support::{CLIENT, application, setup, signed_in};
+use crate::support::{CLIENT, answered, application, setup, signed_in};
 
 const PULL: &[Operation] = &[
     Operation::ListTags,
@@ -197,6 +197,49 @@ async fn a_network_that_is_kept_out_is_let_in_by_a_rule_and_not_by_a_role() {
             .grant
             .starts_with("az acr network-rule add --name contoso --ip-address 203.0.113.7"),
         "{advice}"
+    );
+}
+
+#[tokio::test]
+async fn a_network_that_is_kept_out_at_sign_in_is_not_told_to_look_at_its_tenant() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    let text = "client with IP '203.0.113.7' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.";
+    let refused = json!({ "errors": [{ "code": "DENIED", "message": text }] });
+    let provider = answered(&azure, "/oauth2/exchange", 403, refused);
+    let error = provider.credentials().sign_in().await.unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (ErrorKind::Auth, None), "{error}");
+    let repository = "team/app".parse().unwrap();
+    let rule = "az acr network-rule add --name";
+    let advice = provider
+        .advise(Operation::GetManifest, &repository, &error)
+        .unwrap();
+    assert!(advice.grant.starts_with(rule), "{advice}");
+    for error in [
+        provider.inventory(&repository).await.unwrap_err(),
+        provider.find_repository(&repository, None).await.unwrap_err(),
+        provider.repositories().await.unwrap_err(),
+    ] {
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains(rule) && hint.contains("--ip-address 203.0.113.7"),
+            "{hint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_registry_does_not_take_is_told_with_its_audience() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    let refused = json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "AAD access token is invalid" }] });
+    let provider = answered(&azure, "/oauth2/exchange", 401, refused);
+    let error = provider
+        .inventory(&"team/app".parse().unwrap())
+        .await
+        .unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains("takes no token for https://containerregistry.azure.net: check"),
+        "{hint}"
     );
 }
 
