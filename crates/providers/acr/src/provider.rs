@@ -151,11 +151,11 @@ impl Lister for AcrProvider {
     ) -> Result<Option<Standing>, Error> {
         let refuses = self.refusal().await?;
         let found = match self.plane.is_writable(repository).await {
-            Ok(found) => found,
             // Who may push need not be able to look; the first push makes what does not exist.
-            Err(error) => self
+            Ok(Found::Refused(error)) | Err(error) => self
                 .unavailable(Permission::Metadata, error)
                 .map(|_| Found::Nobody)?,
+            Ok(found) => found,
         };
         let locked = || {
             let advice = self.adviser(|adviser| adviser.locked(repository));
