@@ -50,7 +50,7 @@ impl AcrProvider {
             secrets: setup.secrets,
             transport: Arc::clone(&setup.transport),
         };
-        let chain = Chain::new(&setup.auth, sources)?;
+        let chain = Chain::new(&setup.host, &setup.auth, sources)?;
         let session = Arc::new(Session::new(places, setup.transport, chain, Timestamp::now));
         Ok(Self {
             name: setup.name,
