@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use registry::{Credential, CredentialSource, Error, Secret, SignIn};
 
 use crate::account::Account;
-use crate::identity::{Identity, KEY_USER, TOKEN_USER};
+use crate::identity::{Identity, KEY_USER, TOKEN_USER, names_key};
+use crate::place::Site;
 
 /// The library renews tokens by itself and does not tell when they end: it is asked again this soon.
 const LIFE: Duration = Duration::from_secs(60);
@@ -29,12 +30,12 @@ impl CredentialSource for Account {
                 expires: None,
             },
             // The library would sign a JWT; that the registry takes those is nowhere documented, that it takes the key is.
-            Identity::Key(file) => SignIn {
+            Identity::Key(file) if self.may_show_key() => SignIn {
                 credential: basic(KEY_USER, STANDARD.encode(file.text.expose())),
                 origin: identity.member().to_string(),
                 expires: None,
             },
-            Identity::Google { .. } => {
+            Identity::Key(_) | Identity::Google { .. } => {
                 let token = self.token_of(&identity).await?;
                 SignIn {
                     credential: basic(TOKEN_USER, token.expose()),
@@ -43,6 +44,15 @@ impl CredentialSource for Account {
                 }
             }
         })
+    }
+}
+
+impl Account {
+    /// Says whether the registry may see a service account's key, which has no end: where it is Google's, where nobody else sees it,
+    /// and where `auth` names the key.
+    fn may_show_key(&self) -> bool {
+        let setup = self.setup();
+        Site::of(&setup.host) != Site::Other || setup.host.is_loopback() || names_key(&setup.auth)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use planner::config::Auth;
 use provider::Provider as _;
+use registry::Credential;
 use serde_json::json;
 use tempfile::TempDir;
 use testkit::google::identity::{Identities, REFRESH_TOKEN};
@@ -21,6 +22,32 @@ fn user_provider(identities: &Identities, home: &TempDir) -> GarProvider {
         ..Auth::default()
     };
     GarProvider::new(setup(HOST, auth, environment(&[]))).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_goes_to_google_and_elsewhere_only_where_auth_names_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("key.json").display().to_string();
+    std::fs::write(&path, ServiceAccountKey::generate(MIRROR).file().to_string()).unwrap();
+    let named = Auth {
+        key_file: Some(path.clone()),
+        ..Auth::default()
+    };
+    for (host, auth, user) in [
+        (HOST, Auth::default(), "_json_key_base64"),
+        ("gcr.io", Auth::default(), "_json_key_base64"),
+        ("127.0.0.1:5000", Auth::default(), "_json_key_base64"),
+        ("registry.example", Auth::default(), "oauth2accesstoken"),
+        ("registry.example", named, "_json_key_base64"),
+    ] {
+        let found = environment(&[("GOOGLE_APPLICATION_CREDENTIALS", &path)]);
+        let provider = GarProvider::new(setup(host, auth, found)).unwrap();
+        let sign_in = provider.credentials().sign_in().await.unwrap();
+        let Credential::Basic { username, .. } = sign_in.credential else {
+            panic!("{host}: {:?}", sign_in.credential);
+        };
+        assert_eq!(username, user, "{host}");
+    }
 }
 
 #[tokio::test]
