@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use provider::takes_credentials;
-use registry::{Error, ErrorKind, Reach, Rest, RestBody, RestReply, RestRequest};
+use registry::{Error, ErrorKind, Reach, Rest, RestBody, RestReply, RestRequest, Secret};
 use serde_json::Value;
 use url::Url;
 
@@ -152,17 +152,18 @@ impl Api {
 
     /// Sends a request; again with a new token where the one in hand is refused.
     async fn send(&self, request: RestRequest) -> Result<RestReply, Error> {
-        let reply = self.once(request.clone()).await?;
+        let (reply, token) = self.once(request.clone()).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        self.account.forget().await;
-        self.once(request).await
+        self.account.forget(&token).await;
+        self.once(request).await.map(|(reply, _)| reply)
     }
 
-    async fn once(&self, mut request: RestRequest) -> Result<RestReply, Error> {
-        request.headers.extend(self.account.headers().await?);
-        self.rest.send(&request).await
+    async fn once(&self, mut request: RestRequest) -> Result<(RestReply, Secret), Error> {
+        let (headers, token) = self.account.headers().await?;
+        request.headers.extend(headers);
+        Ok((self.rest.send(&request).await?, token))
     }
 }
 
