@@ -14,6 +14,7 @@ use crate::identity::{Identity, names_stranger};
 use crate::library;
 use crate::member::Member;
 use crate::metadata::Metadata;
+use crate::sign_in::Handed;
 use crate::trouble::{self, nobody};
 
 /// The variable by which gcloud, too, is told another address of the IAM Credentials API.
@@ -37,6 +38,7 @@ pub(crate) struct Account {
     metadata: Metadata,
     built: tokio::sync::Mutex<Option<Built>>,
     member: Mutex<Option<Member>>,
+    pub(crate) handed: Mutex<Option<Handed>>,
 }
 
 struct Built {
@@ -61,6 +63,7 @@ impl Account {
             metadata: Metadata::default(),
             built: tokio::sync::Mutex::default(),
             member: Mutex::default(),
+            handed: Mutex::default(),
         }
     }
 

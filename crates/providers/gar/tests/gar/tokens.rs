@@ -96,6 +96,37 @@ async fn many_who_ask_at_once_share_one_request() {
     assert_eq!((identities.given(), identities.most_at_once()), (1, 1));
 }
 
+#[tokio::test]
+async fn who_asks_again_at_once_was_refused_and_many_share_one_new_token() {
+    let (identities, home) = (Identities::start().await, tempfile::tempdir().unwrap());
+    identities.answer_after(Duration::from_millis(50));
+    let provider = Arc::new(user_provider(&identities, &home));
+    let first = provider.credentials().sign_in().await.unwrap().credential;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let provider = Arc::clone(&provider);
+        asking.spawn(async move { provider.credentials().sign_in().await.unwrap().credential });
+    }
+    let again = asking.join_all().await;
+    assert!(again.iter().all(|one| *one == again[0] && *one != first));
+    assert_eq!((identities.given(), identities.most_at_once()), (2, 1));
+}
+
+#[tokio::test]
+async fn who_asks_again_in_time_gets_what_the_library_keeps() {
+    let (identities, home) = (Identities::start().await, tempfile::tempdir().unwrap());
+    let provider = user_provider(&identities, &home);
+    let first = provider.credentials().sign_in().await.unwrap();
+    for _ in 0..2 {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(54)).await;
+        tokio::time::resume();
+        let again = provider.credentials().sign_in().await.unwrap();
+        assert_eq!(again.credential, first.credential);
+    }
+    assert_eq!(identities.given(), 1);
+}
+
 /// Refuses the first token that is given, as if it had been revoked.
 async fn api_that_refuses_the_first_token() -> ArtifactRegistry {
     let registry =
