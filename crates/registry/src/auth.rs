@@ -272,10 +272,10 @@ impl Auth {
                     "run `docker login {host}`, or give the registry an `auth:`"
                 ))
             }
-            _ => Error::new(
-                ErrorKind::Auth,
-                format!("{host} refused the credential from {origin}"),
-            ),
+            _ => {
+                let message = format!("{host} refused the credential from {origin}");
+                Error::new(ErrorKind::Auth, message).answered(StatusCode::UNAUTHORIZED)
+            }
         }
     }
 

@@ -114,6 +114,13 @@ impl Error {
         self
     }
 
+    /// Adds the status of the registry's answer.
+    #[must_use]
+    pub(crate) fn answered(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
     /// Reads what a registry says about a call it did not do. `action` says what was tried.
     ///
     /// The body is read up to a bound; what it says is cleaned before it becomes part of the message.

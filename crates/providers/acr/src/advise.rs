@@ -1,5 +1,6 @@
 //! What to grant, and how.
 
+use http::StatusCode;
 use oci::{Host, RepositoryName};
 use provider::Advice;
 use registry::{Error, ErrorKind, Operation};
@@ -39,8 +40,13 @@ impl Adviser<'_> {
         if let Some(address) = kept_out(error.message()) {
             return Some(self.firewall(address));
         }
-        // Where nobody signs in, no role helps.
-        (self.identity.is_some() || error.kind() == ErrorKind::Permission).then(|| self.grant(permission))
+        // Where nobody signs in, no role helps; and who could not sign in is told what to do by that error itself.
+        let answered = matches!(
+            error.status(),
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        );
+        let by_a_role = error.kind() == ErrorKind::Permission || answered && self.identity.is_some();
+        by_a_role.then(|| self.grant(permission))
     }
 
     /// Adds what to do to an error, where that is known.
@@ -126,7 +132,7 @@ impl Adviser<'_> {
 }
 
 /// Finds the address in `client with IP '203.0.113.7' is not allowed access`.
-fn kept_out(message: &str) -> Option<&str> {
+pub(crate) fn kept_out(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("client with IP '")?;
     let (address, rest) = rest.split_once('\'')?;
     rest.contains("not allowed access").then_some(address)

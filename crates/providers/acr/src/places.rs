@@ -2,10 +2,13 @@
 
 use oci::Host;
 use planner::config::Auth;
+use provider::takes_credentials;
 use registry::{Error, ErrorKind};
 use url::Url;
 
 use crate::cloud::{AUDIENCE, Cloud};
+
+const UNENCRYPTED: &str = "is not encrypted: say https://";
 
 /// Where everything of one registry is asked, and whom tokens are for.
 #[derive(Clone, Debug)]
@@ -28,7 +31,7 @@ impl Places {
     /// Puts what the configuration says over what the host tells. `authority` is what the environment says.
     ///
     /// # Errors
-    /// Text that is no address.
+    /// Text that is no address, and addresses that would take credentials in the clear.
     pub(crate) fn new(
         host: &Host,
         plain_http: bool,
@@ -44,16 +47,19 @@ impl Places {
             .unwrap_or_else(|| cloud.authority.to_owned());
         let authority = address("authority", &authority)?;
         if authority.scheme() != "https" {
-            return Err(malformed("authority", "is not encrypted: say https://"));
+            return Err(malformed("authority", UNENCRYPTED));
         }
         let audience = auth.audience.as_deref().unwrap_or(AUDIENCE);
-        let management = auth.endpoint.as_deref().unwrap_or(cloud.management);
+        let management = address("endpoint", auth.endpoint.as_deref().unwrap_or(cloud.management))?;
+        if !takes_credentials(&management, plain_http) {
+            return Err(malformed("endpoint", UNENCRYPTED));
+        }
         Ok(Self {
             host: host.clone(),
             registry: address("host", &format!("{scheme}://{host}"))?,
             authority: authority.as_str().trim_end_matches('/').to_owned(),
             scope: scope(audience),
-            management: address("endpoint", management)?,
+            management,
             management_scope: scope(cloud.management),
         })
     }
@@ -160,5 +166,32 @@ mod tests {
         )
         .unwrap_err();
         assert_eq!(error, "`authority` is not encrypted: say https://");
+    }
+
+    #[test]
+    fn a_resource_manager_without_encryption_is_refused_unless_nobody_can_listen() {
+        let at = |endpoint: &str, plain_http| {
+            let auth = Auth {
+                endpoint: Some(endpoint.to_owned()),
+                ..Auth::default()
+            };
+            Places::new(&"contoso.azurecr.io".parse().unwrap(), plain_http, &auth, None)
+                .map(|places| places.management.to_string())
+                .map_err(|error| error.to_string())
+        };
+        let refused = Err("`endpoint` is not encrypted: say https://".to_owned());
+        assert_eq!(at("http://management.example", false), refused);
+        assert_eq!(at("ftp://management.example", true), refused);
+        for (endpoint, plain_http) in [
+            ("http://127.0.0.1:8080/", false),
+            ("http://localhost:8080/", false),
+            ("http://management.example/", true),
+        ] {
+            assert_eq!(at(endpoint, plain_http), Ok(endpoint.to_owned()));
+        }
+        assert_eq!(
+            at("management.example", false),
+            Ok("https://management.example/".to_owned())
+        );
     }
 }

@@ -50,7 +50,7 @@ impl AcrProvider {
             secrets: setup.secrets,
             transport: Arc::clone(&setup.transport),
         };
-        let chain = Chain::new(&setup.auth, sources)?;
+        let chain = Chain::new(&setup.host, &setup.auth, sources)?;
         let session = Arc::new(Session::new(places, setup.transport, chain, Timestamp::now));
         Ok(Self {
             name: setup.name,
@@ -83,10 +83,10 @@ impl AcrProvider {
             error.status(),
             Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
         );
+        let error = self.advised(permission, error);
         if !refused {
             return Err(error);
         }
-        let error = self.advised(permission, error);
         Ok(match error.hint() {
             Some(hint) => format!("{}; {hint}", error.message()),
             None => error.message().to_owned(),
@@ -151,11 +151,11 @@ impl Lister for AcrProvider {
     ) -> Result<Option<Standing>, Error> {
         let refuses = self.refusal().await?;
         let found = match self.plane.is_writable(repository).await {
-            Ok(found) => found,
             // Who may push need not be able to look; the first push makes what does not exist.
-            Err(error) => self
+            Ok(Found::Refused(error)) | Err(error) => self
                 .unavailable(Permission::Metadata, error)
                 .map(|_| Found::Nobody)?,
+            Ok(found) => found,
         };
         let locked = || {
             let advice = self.adviser(|adviser| adviser.locked(repository));

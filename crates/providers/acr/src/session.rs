@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::form_urlencoded;
 
+use crate::advise::kept_out;
 use crate::identity::{Chain, Identity, Resolved};
 use crate::jwt::Claims;
 use crate::places::Places;
@@ -183,15 +184,22 @@ impl Session {
     fn refused(&self, reply: &RestReply, identity: &Identity) -> Error {
         let host = &self.places.host;
         let error = reply.refusal(&format!("sign in at {host} as {identity}"));
-        match reply.status {
-            // Without its status: it is about who signs in, and not about what was asked.
-            StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => Error::new(ErrorKind::Auth, error.message())
-                .with_hint(format!(
-                    "{host} takes no token for {}: check that it belongs to the identity's tenant, and `audience`",
-                    self.places.scope.trim_end_matches("/.default")
-                )),
-            _ => error,
+        if !matches!(
+            reply.status,
+            StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN
+        ) {
+            return error;
         }
+        // Without its status: it is about who signs in, and not about what was asked.
+        let error = Error::new(ErrorKind::Auth, error.message());
+        // A firewall looked at no token.
+        if kept_out(error.message()).is_some() {
+            return error;
+        }
+        error.with_hint(format!(
+            "{host} takes no token for {}: check that it belongs to the identity's tenant, and `audience`",
+            self.places.scope.trim_end_matches("/.default")
+        ))
     }
 }
 

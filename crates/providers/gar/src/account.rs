@@ -14,6 +14,7 @@ use crate::identity::{Identity, names_stranger};
 use crate::library;
 use crate::member::Member;
 use crate::metadata::Metadata;
+use crate::sign_in::Handed;
 use crate::trouble::{self, nobody};
 
 /// The variable by which gcloud, too, is told another address of the IAM Credentials API.
@@ -37,11 +38,14 @@ pub(crate) struct Account {
     metadata: Metadata,
     built: tokio::sync::Mutex<Option<Built>>,
     member: Mutex<Option<Member>>,
+    pub(crate) handed: Mutex<Option<Handed>>,
 }
 
 struct Built {
     identity: Identity,
     credentials: AccessTokenCredentials,
+    /// What they gave last.
+    token: Secret,
 }
 
 impl fmt::Debug for Account {
@@ -59,6 +63,7 @@ impl Account {
             metadata: Metadata::default(),
             built: tokio::sync::Mutex::default(),
             member: Mutex::default(),
+            handed: Mutex::default(),
         }
     }
 
@@ -80,9 +85,13 @@ impl Account {
         Ok(identity)
     }
 
-    /// Forgets a token that was refused, so that the next is a new one.
-    pub(crate) async fn forget(&self) {
-        *self.built.lock().await = None;
+    /// Forgets a token that was refused, so that the next is a new one; unless there is another already, however many were refused
+    /// with the old one.
+    pub(crate) async fn forget(&self, refused: &Secret) {
+        let mut built = self.built.lock().await;
+        if built.as_ref().is_some_and(|built| built.token == *refused) {
+            *built = None;
+        }
     }
 
     /// Returns who asks for images: whoever was found last, unless `auth` names somebody who is none of Google's.
@@ -98,11 +107,11 @@ impl Account {
         self.member.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns the headers that Google's API asks for.
+    /// Returns the headers that Google's API asks for, and the token among them.
     ///
     /// # Errors
     /// Nobody is signed in, or no token comes.
-    pub(crate) async fn headers(&self) -> Result<HeaderMap, Error> {
+    pub(crate) async fn headers(&self) -> Result<(HeaderMap, Secret), Error> {
         let identity = self.identity().await?;
         let token = match &identity {
             Identity::Nobody(why) => return Err(nobody(why)),
@@ -117,7 +126,7 @@ impl Account {
         if let Some(project) = quota.and_then(|project| HeaderValue::try_from(project).ok()) {
             headers.insert("x-goog-user-project", project);
         }
-        Ok(headers)
+        Ok((headers, token))
     }
 
     /// Returns an access token of `identity`. One is asked for at a time.
@@ -142,12 +151,13 @@ impl Account {
             };
             match timeout(LIMIT, credentials.access_token()).await {
                 Ok(Ok(token)) => {
-                    let identity = identity.clone();
+                    let token = Secret::new(token.token);
                     *built = Some(Built {
-                        identity,
+                        identity: identity.clone(),
                         credentials,
+                        token: token.clone(),
                     });
-                    return Ok(Secret::new(token.token));
+                    return Ok(token);
                 }
                 Ok(Err(error)) => {
                     // Credentials that failed for good never recover, and those that failed for now recover late.

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use registry::{Error, ErrorKind, Reach, Rest, RestBody, RestReply, RestRequest};
+use provider::takes_credentials;
+use registry::{Error, ErrorKind, Reach, Rest, RestBody, RestReply, RestRequest, Secret};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use crate::account::Account;
 use crate::drift::{Patch, Repository};
@@ -37,11 +38,11 @@ impl Api {
             Error::new(ErrorKind::Other, message).with_hint(format!("the usual one is {DEFAULT_BASE}"))
         };
         let base: Url = base.parse().map_err(|_| wrong("it is no address"))?;
-        match base.scheme() {
-            "https" => {}
-            "http" if setup.plain_http || is_loopback(&base) => {}
-            "http" => return Err(wrong("credentials go over HTTPS only")),
-            _ => return Err(wrong("it is no address of HTTPS")),
+        if !takes_credentials(&base, setup.plain_http) {
+            return Err(match base.scheme() {
+                "http" => wrong("credentials go over HTTPS only"),
+                _ => wrong("it is no address of HTTPS"),
+            });
         }
         let rest = Rest::new(Arc::clone(&setup.transport), Reach::Declared);
         Ok(Self { account, rest, base })
@@ -151,26 +152,18 @@ impl Api {
 
     /// Sends a request; again with a new token where the one in hand is refused.
     async fn send(&self, request: RestRequest) -> Result<RestReply, Error> {
-        let reply = self.once(request.clone()).await?;
+        let (reply, token) = self.once(request.clone()).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        self.account.forget().await;
-        self.once(request).await
+        self.account.forget(&token).await;
+        self.once(request).await.map(|(reply, _)| reply)
     }
 
-    async fn once(&self, mut request: RestRequest) -> Result<RestReply, Error> {
-        request.headers.extend(self.account.headers().await?);
-        self.rest.send(&request).await
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
+    async fn once(&self, mut request: RestRequest) -> Result<(RestReply, Secret), Error> {
+        let (headers, token) = self.account.headers().await?;
+        request.headers.extend(headers);
+        Ok((self.rest.send(&request).await?, token))
     }
 }
 

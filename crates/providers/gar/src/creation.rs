@@ -23,7 +23,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// How often a creation is asked for where the answer was lost; a second one finds what the first has made.
 const TRIES: u32 = 3;
 
-/// How soon an operation is asked after, how much later each time, and for how long in all.
+/// How soon something is looked after, how much later each time, and for how long in all.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LAST_LOOK: Duration = Duration::from_secs(5);
 const LIMIT: Duration = Duration::from_secs(180);
@@ -34,6 +34,12 @@ const ALREADY_EXISTS: i64 = 6;
 /// When each project may make its next repository.
 #[derive(Debug, Default)]
 pub(crate) struct Creations(Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<Instant>>>>>);
+
+/// The looks at something that takes its time.
+struct Looks {
+    pause: Duration,
+    end: Instant,
+}
 
 /// What goes on at Google's after an answer.
 ///
@@ -61,17 +67,24 @@ impl Creations {
     /// # Errors
     /// A refusal, and an operation that fails or does not end.
     pub(crate) async fn create(&self, api: &Api, unit: &Unit, repository: &Value) -> Result<Ensured, Error> {
-        let reply = self.ask(api, unit, repository).await?;
+        let (reply, on_conflict) = self.ask(api, unit, repository).await?;
         match reply.status {
-            StatusCode::OK => wait(api, unit, reply.json("an operation")?).await,
-            StatusCode::CONFLICT => Ok(Ensured::Existed),
-            _ => Err(api.refused(Call::CreateRepository, unit, "create", &reply)),
+            StatusCode::OK => match wait(api, unit, reply.json("an operation")?).await? {
+                Ensured::Created => return Ok(Ensured::Created),
+                Ensured::Existed => {}
+            },
+            StatusCode::CONFLICT => {}
+            _ => return Err(api.refused(Call::CreateRepository, unit, "create", &reply)),
         }
+        appear(api, unit).await?;
+        Ok(on_conflict)
     }
 
-    async fn ask(&self, api: &Api, unit: &Unit, repository: &Value) -> Result<RestReply, Error> {
+    /// Asks for a repository, and says whose it is where the answer is that it exists already: ours, if an earlier answer was lost.
+    async fn ask(&self, api: &Api, unit: &Unit, repository: &Value) -> Result<(RestReply, Ensured), Error> {
         let lane = self.lane(&unit.project);
         let mut next = lane.lock().await;
+        let mut on_conflict = Ensured::Existed;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -85,8 +98,9 @@ impl Creations {
                 Err(error) => error.kind() == ErrorKind::Network,
             };
             if !lost || tries >= TRIES {
-                return answer;
+                return answer.map(|reply| (reply, on_conflict));
             }
+            on_conflict = Ensured::Created;
         }
     }
 
@@ -96,11 +110,20 @@ impl Creations {
     }
 }
 
-async fn wait(api: &Api, unit: &Unit, mut operation: Operation) -> Result<Ensured, Error> {
-    let end = Instant::now() + LIMIT;
-    let mut pause = FIRST_LOOK;
-    while !operation.done {
-        if Instant::now() >= end {
+impl Looks {
+    fn new() -> Self {
+        Self {
+            pause: FIRST_LOOK,
+            end: Instant::now() + LIMIT,
+        }
+    }
+
+    /// Waits until it is time for the next look.
+    ///
+    /// # Errors
+    /// The last one has been.
+    async fn next(&mut self, unit: &Unit) -> Result<(), Error> {
+        if Instant::now() >= self.end {
             let message = format!(
                 "create repository {}: not done after {} s",
                 unit.name(),
@@ -108,8 +131,25 @@ async fn wait(api: &Api, unit: &Unit, mut operation: Operation) -> Result<Ensure
             );
             return Err(Error::new(ErrorKind::Network, message).with_hint("run it again"));
         }
-        sleep(pause).await;
-        pause = pause.mul_f64(1.5).min(LAST_LOOK);
+        sleep(self.pause).await;
+        self.pause = self.pause.mul_f64(1.5).min(LAST_LOOK);
+        Ok(())
+    }
+}
+
+/// Waits until a repository stands that exists already, by an answer: who makes it, be it ourselves, may not have done.
+async fn appear(api: &Api, unit: &Unit) -> Result<(), Error> {
+    let mut looks = Looks::new();
+    while api.repository(unit).await?.is_none() {
+        looks.next(unit).await?;
+    }
+    Ok(())
+}
+
+async fn wait(api: &Api, unit: &Unit, mut operation: Operation) -> Result<Ensured, Error> {
+    let mut looks = Looks::new();
+    while !operation.done {
+        looks.next(unit).await?;
         let reply = api.operation(&operation.name).await?;
         if reply.status != StatusCode::OK {
             return Err(api.refused(Call::GetRepository, unit, "wait for", &reply));

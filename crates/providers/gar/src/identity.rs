@@ -180,6 +180,11 @@ pub(crate) fn names_stranger(auth: &Auth) -> bool {
     auth.helper.is_some() || auth.docker_config.is_some() || auth.username.as_ref().is_some_and(strange)
 }
 
+/// Says whether a key that was found is one that `auth` names, not one that the environment happens to have.
+pub(crate) fn names_key(auth: &Auth) -> bool {
+    auth.key_file.is_some() || auth.username.is_some()
+}
+
 fn secret(setup: &Setup, origin: &str, reference: &SecretReference) -> Result<Secret, Error> {
     (setup.secrets)(reference).map_err(|why| Error::new(ErrorKind::Auth, format!("{origin}: {why}")))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use http::StatusCode;
 use jiff::Timestamp;
 use tokio::time::{Instant, advance};
 use transship_registry::credentials::Chain;
@@ -82,6 +83,8 @@ async fn a_refused_password_is_told_with_its_origin_and_the_next_source_is_not_t
             error.to_string(),
             "r.example refused the credential from the test's file"
         );
+        // Unlike a source that has none, this is the registry's answer.
+        assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
         assert_eq!(second.asked(), 0);
     }
 }

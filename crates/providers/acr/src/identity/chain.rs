@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use azure_core::credentials::TokenCredential;
+use oci::Host;
 use planner::config::Auth;
 use registry::{Error, ErrorKind, Secret};
 
 use super::failure::judge;
 use super::link::{Link, Missing, Sources};
+use crate::cloud::registry_name;
 use crate::jwt::Claims;
 
 /// A link that does not answer within this is given up. The CLIs are slow, and the SDK's own patience is a minute and more.
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Chain {
     links: Vec<Link>,
     explicit: bool,
+    /// Why nobody signs in, whoever Azure knows.
+    withheld: Option<String>,
     sources: Sources,
     /// The link that gave a token: it alone is asked from then on.
     settled: OnceLock<usize>,
@@ -62,14 +66,16 @@ impl fmt::Display for Identity {
 }
 
 impl Chain {
-    /// Makes the chain that `auth` asks for.
+    /// Makes the chain that `auth` asks for at `host`.
     ///
     /// # Errors
     /// A secret without its application or tenant.
-    pub(crate) fn new(auth: &Auth, sources: Sources) -> Result<Self, Error> {
+    pub(crate) fn new(host: &Host, auth: &Auth, sources: Sources) -> Result<Self, Error> {
+        let explicit = auth.tenant_id.is_some() || auth.client_id.is_some() || auth.client_secret.is_some();
         Ok(Self {
             links: links(auth, &sources)?,
-            explicit: auth.tenant_id.is_some() || auth.client_id.is_some() || auth.client_secret.is_some(),
+            explicit,
+            withheld: (!explicit).then(|| withheld(host)).flatten(),
             sources,
             settled: OnceLock::new(),
         })
@@ -80,6 +86,9 @@ impl Chain {
     /// # Errors
     /// A link that is available and gives no token; and no link at all, where the configuration asks for one.
     pub(crate) async fn resolve(&self, scope: &str) -> Result<Resolved, Error> {
+        if let Some(why) = &self.withheld {
+            return Ok(Resolved::Nobody(why.clone()));
+        }
         let mut absent = Vec::new();
         for (index, link) in self.links.iter().enumerate() {
             if self.settled.get().is_some_and(|settled| *settled != index) {
@@ -163,6 +172,17 @@ fn told(error: Error, absent: &[String]) -> Error {
         Some(hint) => again.with_hint(hint),
         None => again,
     }
+}
+
+/// Says why whoever happens to be known here does not sign in at a host: it would get a token that every registry of Azure's takes
+/// from it. On loopback, nobody else gets it.
+fn withheld(host: &Host) -> Option<String> {
+    let is_safe = registry_name(host).is_some() || host.is_loopback();
+    (!is_safe).then(|| {
+        format!(
+            "{host} is no host of Azure's, where only an identity that `auth` names signs in (`tenant_id`, `client_id`)"
+        )
+    })
 }
 
 fn links(auth: &Auth, sources: &Sources) -> Result<Vec<Link>, Error> {

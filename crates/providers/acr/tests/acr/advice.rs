@@ -1,12 +1,14 @@
 //! What to grant, for everything that may be refused.
 
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use provider::{Lister as _, Provider as _};
-use registry::{Error, ErrorKind, Operation};
+use registry::{Error, ErrorKind, Operation, RestReply};
 use serde_json::json;
-use testkit::azure::{Azure, Right, resource_id};
+use testkit::azure::{Azure, Principal, Right, resource_id};
 use transship_acr::AcrProvider;
 
-use crate::support::{CLIENT, application, setup, signed_in};
+use crate::support::{CLIENT, answered, application, setup, signed_in};
 
 const PULL: &[Operation] = &[
     Operation::ListTags,
@@ -22,6 +24,17 @@ const PUSH: &[Operation] = &[
     Operation::SendChunk,
     Operation::FinishUpload,
 ];
+
+/// What the registry's answer makes of a request.
+fn refusal(status: StatusCode) -> Error {
+    let reply = RestReply {
+        status,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        url: "https://contoso.azurecr.io/v2/".parse().unwrap(),
+    };
+    reply.refusal("put")
+}
 
 async fn knowing(mode: &str) -> (Azure, AcrProvider) {
     let (azure, _) = signed_in(&Right::ALL).await;
@@ -66,8 +79,8 @@ async fn every_operation_names_the_identity_the_action_and_the_role_of_the_regis
     ] {
         let (_azure, provider) = knowing(mode).await;
         for operation in operations {
-            for kind in [ErrorKind::Auth, ErrorKind::Permission] {
-                let error = Error::new(kind, "refused");
+            for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+                let error = refusal(status);
                 let advice = provider
                     .advise(*operation, &"team/app".parse().unwrap(), &error)
                     .unwrap();
@@ -143,6 +156,33 @@ async fn what_no_permission_would_help_gets_no_advice() {
 }
 
 #[tokio::test]
+async fn who_could_not_sign_in_is_told_to_sign_in_and_not_what_to_grant() {
+    let (_azure, provider) = knowing("LegacyRegistryPermissions").await;
+    let error = Error::new(ErrorKind::Auth, "Azure CLI: AADSTS700082: it has expired").with_hint("az login");
+    for operation in PULL.iter().chain(PUSH) {
+        let advice = provider.advise(*operation, &"team/app".parse().unwrap(), &error);
+        assert_eq!(advice, None, "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_ends_before_the_resource_is_described_is_told_as_that() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    let mut setup = setup(&azure, application(), &[]);
+    setup.resource_id = Some(resource_id());
+    let provider = AcrProvider::new(setup).unwrap();
+    provider.credentials().sign_in().await.unwrap();
+    azure.admit(Principal::new(CLIENT, Right::ALL).secret("changed"));
+    let error = provider
+        .find_repository(&"team/app".parse().unwrap(), None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Auth);
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("az ad app credential reset"), "{error} {hint}");
+}
+
+#[tokio::test]
 async fn a_network_that_is_kept_out_is_let_in_by_a_rule_and_not_by_a_role() {
     let (_azure, provider) = knowing("LegacyRegistryPermissions").await;
     let error = Error::new(
@@ -157,6 +197,49 @@ async fn a_network_that_is_kept_out_is_let_in_by_a_rule_and_not_by_a_role() {
             .grant
             .starts_with("az acr network-rule add --name contoso --ip-address 203.0.113.7"),
         "{advice}"
+    );
+}
+
+#[tokio::test]
+async fn a_network_that_is_kept_out_at_sign_in_is_not_told_to_look_at_its_tenant() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    let text = "client with IP '203.0.113.7' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.";
+    let refused = json!({ "errors": [{ "code": "DENIED", "message": text }] });
+    let provider = answered(&azure, "/oauth2/exchange", 403, refused);
+    let error = provider.credentials().sign_in().await.unwrap_err();
+    assert_eq!((error.kind(), error.hint()), (ErrorKind::Auth, None), "{error}");
+    let repository = "team/app".parse().unwrap();
+    let rule = "az acr network-rule add --name";
+    let advice = provider
+        .advise(Operation::GetManifest, &repository, &error)
+        .unwrap();
+    assert!(advice.grant.starts_with(rule), "{advice}");
+    for error in [
+        provider.inventory(&repository).await.unwrap_err(),
+        provider.find_repository(&repository, None).await.unwrap_err(),
+        provider.repositories().await.unwrap_err(),
+    ] {
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains(rule) && hint.contains("--ip-address 203.0.113.7"),
+            "{hint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_the_registry_does_not_take_is_told_with_its_audience() {
+    let (azure, _) = signed_in(&Right::ALL).await;
+    let refused = json!({ "errors": [{ "code": "UNAUTHORIZED", "message": "AAD access token is invalid" }] });
+    let provider = answered(&azure, "/oauth2/exchange", 401, refused);
+    let error = provider
+        .inventory(&"team/app".parse().unwrap())
+        .await
+        .unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains("takes no token for https://containerregistry.azure.net: check"),
+        "{hint}"
     );
 }
 

@@ -12,11 +12,58 @@ use serde_json::{Value, json};
 use testkit::azure::{Azure, Principal, REGISTRY, Right, TENANT};
 use transship_acr::AcrProvider;
 
-use crate::support::{CLIENT, SECRET, application, setup, signed_in, transport};
+use crate::support::{CLIENT, Instead, SECRET, application, setup, signed_in, transport};
 
 async fn sign_in(azure: &Azure, auth: Auth, variables: &[(&str, &str)]) -> Result<SignIn, registry::Error> {
     let provider = AcrProvider::new(setup(azure, auth, variables))?;
     provider.credentials().sign_in().await
+}
+
+#[tokio::test]
+async fn at_a_host_that_is_not_azures_only_who_is_named_signs_in() {
+    let (azure, _) = signed_in(&[Right::Pull]).await;
+    let variables = [
+        ("AZURE_TENANT_ID", TENANT),
+        ("AZURE_CLIENT_ID", CLIENT),
+        ("AZURE_CLIENT_SECRET", SECRET),
+    ];
+    let at = |host: &str, auth: Auth| {
+        let mut setup = setup(&azure, auth, &variables);
+        setup.host = host.parse().unwrap();
+        setup.transport = Arc::new(Instead {
+            outside: setup.transport,
+            path: "/oauth2/exchange",
+            status: StatusCode::OK,
+            body: json!({ "refresh_token": "refresh" }),
+        });
+        let provider = AcrProvider::new(setup).unwrap();
+        async move { provider.credentials().sign_in().await.unwrap() }
+    };
+    let withheld = at("registry.corp.example", Auth::default()).await;
+    assert_eq!(withheld.credential, Credential::Anonymous);
+    assert!(
+        withheld.origin.contains(
+            "registry.corp.example is no host of Azure's, where only an identity that `auth` names"
+        ),
+        "{}",
+        withheld.origin
+    );
+    assert!(azure.asked().is_empty(), "no token is asked for");
+    let named = Auth {
+        tenant_id: Some(TENANT.to_owned()),
+        ..Auth::default()
+    };
+    for (host, auth) in [
+        ("registry.corp.example", named),
+        ("contoso.azurecr.io", Auth::default()),
+        ("127.0.0.1:5000", Auth::default()),
+    ] {
+        let sign_in = at(host, auth).await;
+        assert!(
+            matches!(sign_in.credential, Credential::IdentityToken(_)),
+            "{host}"
+        );
+    }
 }
 
 #[tokio::test]

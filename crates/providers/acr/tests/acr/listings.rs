@@ -5,7 +5,7 @@ use registry::ErrorKind;
 use testkit::azure::{Azure, Right, resource_id};
 use transship_acr::AcrProvider;
 
-use crate::support::{MANIFEST, application, digest, inventory, setup, signed_in};
+use crate::support::{MANIFEST, answered, application, digest, inventory, setup, signed_in};
 
 #[tokio::test]
 async fn an_inventory_has_every_tag_and_every_manifest_and_tells_what_is_locked() {
@@ -82,6 +82,17 @@ async fn who_may_not_list_learns_what_to_grant_and_may_still_push() {
     assert!(reason.contains("repository:team/app:metadata_read"), "{reason}");
     assert!(reason.contains("--role \"AcrPull\""), "{reason}");
     assert_eq!(provider.find_repository(&repository, None).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_registry_in_trouble_does_not_say_that_a_repository_is_absent() {
+    let (azure, _) = signed_in(&[Right::Pull]).await;
+    for (status, kind) in [(429, ErrorKind::RateLimit), (503, ErrorKind::Network)] {
+        let provider = answered(&azure, "/acr/v1/team/app", status, serde_json::json!({}));
+        let repository = "team/app".parse().unwrap();
+        let error = provider.find_repository(&repository, None).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
 }
 
 #[tokio::test]

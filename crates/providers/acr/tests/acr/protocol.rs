@@ -84,26 +84,29 @@ async fn an_image_is_pushed_listed_locked_and_then_stays() {
 }
 
 #[tokio::test]
-async fn who_may_only_pull_is_told_which_role_may_push() {
+async fn who_may_pull_or_nothing_at_all_is_told_which_role_may_push() {
     if need("docker-registry") == Need::Skip {
         return;
     }
     let (azure, _registry) = Azure::with_registry().await;
-    azure.admit(Principal::new(CLIENT, [Right::Pull]).secret(SECRET));
-    let provider = Arc::new(AcrProvider::new(setup(&azure, application(), &[])).unwrap());
-    let (content, manifest) = image(1);
-    let error = push(&*opened(&azure, &provider), &content, &manifest)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::Auth | ErrorKind::Permission),
-        "{error}"
-    );
-    let hint = error.hint().unwrap();
-    assert!(
-        hint.contains(&format!("--assignee oid-{CLIENT} --role \"AcrPush\"")),
-        "{hint}"
-    );
+    // Who may do nothing of what is wanted gets no token at all.
+    for rights in [&[Right::Pull][..], &[]] {
+        azure.admit(Principal::new(CLIENT, rights.iter().copied()).secret(SECRET));
+        let provider = Arc::new(AcrProvider::new(setup(&azure, application(), &[])).unwrap());
+        let (content, manifest) = image(1);
+        let error = push(&*opened(&azure, &provider), &content, &manifest)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Auth | ErrorKind::Permission),
+            "{error}"
+        );
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains(&format!("--assignee oid-{CLIENT} --role \"AcrPush\"")),
+            "{rights:?}: {hint}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use planner::Inventory;
 use planner::config::{Auth, SecretReference};
 use provider::{Class, Lister, Listing, Profile, Setup};
 use registry::{
     HttpTransport, Request, Response, Secret, TlsSettings, Transport, TransportError, TransportErrorKind,
 };
+use serde_json::Value;
 use testkit::azure::{Azure, Principal, Right, TENANT};
 use transship_acr::AcrProvider;
 
@@ -32,6 +36,45 @@ impl Transport for NoMetadata {
         }
         self.0.send(request).await
     }
+}
+
+/// A network in which one path of the registry's is answered by something else: a firewall, or a registry in trouble.
+#[derive(Debug)]
+pub(crate) struct Instead {
+    pub(crate) outside: Arc<dyn Transport>,
+    pub(crate) path: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+#[async_trait]
+impl Transport for Instead {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if request.url.path() != self.path {
+            return self.outside.send(request).await;
+        }
+        let mut headers = HeaderMap::new();
+        // More patience than anybody has: it is asked once.
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("3600"));
+        let bytes = Ok(self.body.to_string().into());
+        Ok(Response {
+            status: self.status,
+            headers,
+            body: futures_util::stream::iter([bytes]).boxed(),
+        })
+    }
+}
+
+/// A provider that signs in as the application, and is answered `status` and `body` at `path`.
+pub(crate) fn answered(azure: &Azure, path: &'static str, status: u16, body: Value) -> AcrProvider {
+    let mut setup = setup(azure, application(), &[]);
+    setup.transport = Arc::new(Instead {
+        outside: setup.transport,
+        path,
+        status: StatusCode::from_u16(status).unwrap(),
+        body,
+    });
+    AcrProvider::new(setup).unwrap()
 }
 
 pub(crate) fn transport(azure: &Azure) -> HttpTransport {

@@ -121,13 +121,10 @@ impl Private {
         settings: &Settings,
         found: &Found,
     ) -> Result<(), Error> {
-        // The call sets both: what nobody asked for stays as it is.
+        // The call sets both: what nobody asked for stays as it is, as long as it means the same.
         let both = Settings {
             tag_mutability: settings.tag_mutability.or(found.mutability),
-            mutability_exclusions: settings
-                .mutability_exclusions
-                .clone()
-                .or_else(|| Some(found.exclusions.clone())),
+            mutability_exclusions: Some(found.exclusions_under(settings).to_vec()),
             ..Settings::default()
         };
         let put = self

@@ -78,12 +78,23 @@ impl Found {
         )
     }
 
+    /// Returns the exclusions under the mutability that is `wanted`: those that are wanted themselves, or else those that stand.
+    ///
+    /// An exclusion is the other way round than the mutability says. Where that turns, what stands would turn too, so it goes.
+    pub(super) fn exclusions_under<'a>(&'a self, wanted: &'a Settings) -> &'a [String] {
+        let mutability = wanted.tag_mutability.or(self.mutability);
+        match &wanted.mutability_exclusions {
+            Some(wanted) => wanted,
+            None if mutability == self.mutability => &self.exclusions,
+            None => &[],
+        }
+    }
+
     fn exclusions_drift(&self, wanted: &Settings) -> Option<Drift> {
-        let wanted = wanted.mutability_exclusions.as_ref()?;
         differs(
             "mutability_exclusions",
             &sorted(&self.exclusions),
-            &sorted(wanted),
+            &sorted(self.exclusions_under(wanted)),
         )
     }
 
@@ -299,6 +310,31 @@ mod tests {
         });
         assert_eq!(lines(&found, &settings), [""; 0]);
         assert_eq!(lines(&found, &json!({ "kms_key": "alias/mirror" })), [""; 0]);
+    }
+
+    #[test]
+    fn exclusions_go_where_the_rule_turns_and_stay_where_it_does_not() {
+        let found = Found {
+            mutability: Some(Mutability::Immutable),
+            exclusions: vec!["latest*".to_owned()],
+            ..Found::default()
+        };
+        let under = |settings: &Value| found.exclusions_under(&wanted(settings)).join(", ");
+        let turned = json!({ "tag_mutability": "mutable" });
+        assert_eq!(under(&turned), "");
+        assert_eq!(
+            lines(&found, &turned),
+            [
+                "tag_mutability: immutable -> mutable",
+                "mutability_exclusions: latest* -> none",
+            ]
+        );
+        let kept = json!({ "tag_mutability": "immutable" });
+        assert_eq!(under(&kept), "latest*");
+        assert_eq!(lines(&found, &kept), [""; 0]);
+        let named = json!({ "tag_mutability": "mutable", "mutability_exclusions": ["v*"] });
+        assert_eq!(under(&named), "v*");
+        assert_eq!(under(&json!({ "mutability_exclusions": [] })), "");
     }
 
     #[test]

@@ -161,3 +161,29 @@ ecr.set_repository_policy(repositoryName='base/redis', policyText=json.dumps({'V
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_excluded_from_a_rule_is_not_excluded_from_its_opposite() {
+    let test = "repositories::what_was_excluded_from_a_rule_is_not_excluded_from_its_opposite";
+    in_moto(test, async {
+        boto3(
+            "ecr.create_repository(repositoryName='base/redis', imageTagMutability='IMMUTABLE_WITH_EXCLUSION',
+  imageTagMutabilityExclusionFilters=[{'filterType': 'WILDCARD', 'filter': 'latest*'}])",
+        )
+        .await;
+        let provider = provider(Auth::default());
+        let (redis, settings) = (
+            "base/redis".parse().unwrap(),
+            json!({ "on_drift": "update", "tag_mutability": "mutable" }),
+        );
+        provider.update_repository(&redis, Some(&settings)).await.unwrap();
+        let standing = provider
+            .find_repository(&redis, Some(&settings))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(standing.immutable, Immutable::None);
+        assert_eq!(standing.drift, []);
+    })
+    .await;
+}

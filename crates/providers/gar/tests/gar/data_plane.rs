@@ -44,10 +44,16 @@ fn takes(identities: &Identities, request: &TokenRequest) -> bool {
 
 impl World {
     async fn start() -> Self {
+        Self::refusing(&[]).await
+    }
+
+    /// Refuses these of Google's tokens, as if they had been revoked.
+    async fn refusing(revoked: &'static [&'static str]) -> Self {
         let identities = Arc::new(Identities::start().await);
         let known = Arc::clone(&identities);
         let tokens = TokenService::start(move |request| {
-            if takes(&known, request) {
+            let password = request.basic.as_ref().map(|(_, password)| password.as_str());
+            if takes(&known, request) && !password.is_some_and(|password| revoked.contains(&password)) {
                 Decision::Grant(Grant::lasting(300))
             } else {
                 Decision::Refuse
@@ -138,6 +144,19 @@ async fn what_a_machine_and_a_key_push_is_read_back_by_another_client() {
         .collect();
     assert!(users.iter().any(|user| user == "oauth2accesstoken"), "{users:?}");
     assert_eq!(world.identities.given(), 1, "one token serves the whole push");
+}
+
+#[tokio::test]
+async fn a_token_that_the_registry_refuses_is_replaced_and_not_shown_again() {
+    if need("docker-registry") == Need::Skip {
+        return;
+    }
+    let world = World::refusing(&["ya29.1-CANARY"]).await;
+    world
+        .push(&world.provider(Auth::default()), "v1", 1)
+        .await
+        .unwrap();
+    assert_eq!(world.identities.given(), 2);
 }
 
 #[tokio::test]

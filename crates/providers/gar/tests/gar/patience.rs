@@ -171,21 +171,74 @@ async fn a_project_makes_one_repository_in_two_seconds_and_projects_do_not_wait_
     assert_eq!(times, [0, 0, 2, 4]);
 }
 
+fn conflict() -> Play {
+    Play::Answer(
+        409,
+        json!({ "error": { "code": 409, "status": "ALREADY_EXISTS", "message": "exists" } }),
+    )
+}
+
+fn standing() -> Play {
+    Play::Answer(200, json!({ "format": "DOCKER", "mode": "STANDARD_REPOSITORY" }))
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_lost_is_asked_for_again_and_finds_what_was_made() {
+async fn an_answer_that_is_lost_is_asked_for_again_and_what_was_made_is_ours() {
     let transport = Scripted::new(|request, before| match (&request.method, before) {
         (&Method::POST, 0) => Play::Fail(TransportErrorKind::Interrupted),
-        (&Method::POST, _) => Play::Answer(
-            409,
-            json!({ "error": { "code": 409, "status": "ALREADY_EXISTS", "message": "exists" } }),
-        ),
-        _ => absent(),
+        (&Method::POST, _) => conflict(),
+        (_, 0..3) => absent(),
+        _ => standing(),
     });
     let made = provider(&transport)
         .ensure_repository(&"p/r".parse().unwrap(), None)
         .await;
-    assert_eq!(made.unwrap(), Ensured::Existed);
+    assert_eq!(made.unwrap(), Ensured::Created);
     assert_eq!(transport.times(&Method::POST).len(), 2);
+    assert_eq!(transport.times(&Method::GET).len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_makes_is_waited_for_until_it_stands() {
+    let overtaken = json!({
+        "name": "projects/p/locations/l/operations/1", "done": true, "error": { "code": 6, "message": "exists" },
+    });
+    for overtaken in [None, Some(overtaken)] {
+        let transport = Scripted::new(move |request, before| match (&request.method, before) {
+            (&Method::POST, _) => overtaken
+                .clone()
+                .map_or_else(conflict, |operation| Play::Answer(200, operation)),
+            (_, 0..3) => absent(),
+            _ => standing(),
+        });
+        let start = Instant::now();
+        let made = provider(&transport)
+            .ensure_repository(&"p/r".parse().unwrap(), None)
+            .await;
+        assert_eq!(made.unwrap(), Ensured::Existed);
+        let looks = transport.times(&Method::GET);
+        assert_eq!(looks.len(), 4, "once before, and until it is there");
+        assert!(looks[3] > start);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_exists_and_never_stands_is_not_waited_for_without_end() {
+    let transport = Scripted::new(|request, _| match request.method {
+        Method::POST => conflict(),
+        _ => absent(),
+    });
+    let start = Instant::now();
+    let error = provider(&transport)
+        .ensure_repository(&"p/r".parse().unwrap(), None)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(
+        (180..190).contains(&start.elapsed().as_secs()),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -122,7 +122,11 @@ async fn whoever_comes_second_finds_the_repository() {
         .ensure_repository(&"my-project/base".parse().unwrap(), None)
         .await;
     assert_eq!(made.unwrap(), Ensured::Existed);
-    assert_eq!(cloud.registry.asked().len(), 2);
+    assert_eq!(
+        cloud.registry.asked().len(),
+        3,
+        "it is looked for, asked for, and seen to stand"
+    );
 
     // The race may be lost as late as in the operation.
     let late = json!({ "code": 6, "message": "the repository already exists" });

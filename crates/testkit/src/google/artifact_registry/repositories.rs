@@ -30,6 +30,9 @@ const FIELDS: [&str; 16] = [
 /// The fields that stay as they were made.
 const FIXED: [&str; 4] = ["name", "format", "mode", "kmsKeyName"];
 
+/// `google.rpc.Code.ALREADY_EXISTS`: somebody else has made it meanwhile.
+const ALREADY_EXISTS: i64 = 6;
+
 /// A repository that is being made.
 pub(super) struct Making {
     name: String,
@@ -100,6 +103,10 @@ impl State {
             return (StatusCode::OK, json!({ "name": name, "metadata": metadata }));
         }
         if let Some(error) = &making.error {
+            if error["code"] == ALREADY_EXISTS {
+                let (name, theirs) = (making.name.clone(), making.repository.clone());
+                self.repositories.entry(name).or_insert(theirs);
+            }
             let body = json!({ "name": name, "metadata": metadata, "done": true, "error": error });
             return (StatusCode::OK, body);
         }
