@@ -33,7 +33,7 @@ fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
         check: Check::Blobs,
         referrers: Referrers::All,
         foreign_layers: ForeignLayers::Skip,
-        platforms: Vec::new(),
+        platforms: planner::spec::Platforms::All,
         discoveries: Vec::new(),
         found: Vec::new(),
         problems: Vec::new(),
