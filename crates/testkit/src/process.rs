@@ -118,6 +118,7 @@ fn configuration(directory: &Path, access: Access) -> String {
         "version: 0.1\n\
          log: {{ level: info, accesslog: {{ disabled: true }} }}\n\
          storage: {{ filesystem: {{ rootdirectory: {root:?} }}, delete: {{ enabled: true }} }}\n\
+         validation: {{ manifests: {{ urls: {{ allow: [\"^https://\"] }} }} }}\n\
          http: {{ addr: \"{ANY_PORT}\", secret: testkit }}\n"
     );
     match access {

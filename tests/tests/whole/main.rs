@@ -47,3 +47,4 @@ mod signals;
 mod signing_in;
 mod site;
 mod staleness;
+mod zoo;

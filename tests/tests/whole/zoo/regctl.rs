@@ -1,0 +1,118 @@
+//! Artifacts, indexes and variants of images that regctl makes.
+
+use super::keeper::Keeper;
+
+pub(super) async fn fill(keeper: &Keeper) {
+    artifacts(keeper).await;
+    indexes(keeper).await;
+    images(keeper).await;
+}
+
+async fn artifacts(keeper: &Keeper) {
+    let weights = keeper.noise(30, 20_000);
+    keeper.file("model.json", r#"{"descriptor":{"name":"parrot"}}"#);
+    keeper.file("README.md", "# Parrot\n");
+    let config = [
+        "--config-type",
+        "application/vnd.cncf.model.config.v1+json",
+        "--config-file",
+        "model.json",
+    ];
+    let [weights_type, readme_type] = [
+        "application/vnd.cncf.model.weight.v1.raw",
+        "application/vnd.cncf.model.doc.v1.raw",
+    ];
+    let files = [
+        "-f",
+        &weights,
+        "-m",
+        weights_type,
+        "-f",
+        "README.md",
+        "-m",
+        readme_type,
+    ];
+    let kind = [
+        "--artifact-type",
+        "application/vnd.cncf.model.manifest.v1+json",
+        "--file-title",
+    ];
+    put(
+        keeper,
+        &[
+            &kind[..],
+            &config,
+            &files,
+            &[&keeper.at("artifacts:regctl-model")],
+        ]
+        .concat(),
+    )
+    .await;
+    let bundle = ["--index", "--artifact-type", "application/vnd.example.bundle"];
+    for file in ["README.md", "model.json"] {
+        let what = ["-f", file, "-m", "text/plain"];
+        put(
+            keeper,
+            &[&bundle[..], &what, &[&keeper.at("artifacts:regctl-bundle")]].concat(),
+        )
+        .await;
+    }
+    let app = keeper.at("attached:app");
+    let vex = [
+        "--artifact-type",
+        "application/vnd.openvex+json",
+        "--subject",
+        &app,
+    ];
+    put(
+        keeper,
+        &[&vex[..], &["-f", "model.json", "-m", "application/json"]].concat(),
+    )
+    .await;
+}
+
+async fn put(keeper: &Keeper, arguments: &[&str]) {
+    keeper.regctl(&[&["artifact", "put"], arguments].concat()).await;
+}
+
+async fn indexes(keeper: &Keeper) {
+    let image = keeper.at("images:crane-oci");
+    let kind = ["--artifact-type", "application/vnd.example.index"];
+    let of = ["--ref", &image, "--desc-platform", "linux/amd64"];
+    let place = keeper.at("indexes:regctl-index");
+    create(
+        keeper,
+        &[&kind[..], &of, &["--annotation", "a=b", &place]].concat(),
+    )
+    .await;
+    let image = keeper.at("images:crane-docker");
+    let list = "application/vnd.docker.distribution.manifest.list.v2+json";
+    let place = keeper.at("indexes:regctl-list");
+    create(keeper, &["--media-type", list, "--ref", &image, &place]).await;
+    // An index without entries that refers to an index.
+    let kind = ["--artifact-type", "application/vnd.example.related"];
+    let place = keeper.at("attached");
+    create(
+        keeper,
+        &[&kind[..], &["--subject", "app", "--by-digest", &place]].concat(),
+    )
+    .await;
+}
+
+async fn create(keeper: &Keeper, arguments: &[&str]) {
+    keeper.regctl(&[&["index", "create"], arguments].concat()).await;
+}
+
+async fn images(keeper: &Keeper) {
+    let changes: [(&str, &[&str]); 3] = [
+        ("regctl-data", &["--data-max", "5000"]),
+        ("regctl-zstd", &["--layer-compress", "zstd"]),
+        ("regctl-docker", &["--to-docker"]),
+    ];
+    let from = keeper.at("images:umoci-two");
+    for (tag, change) in changes {
+        keeper
+            .regctl(&[&["image", "mod", "--create", tag], change, &[&from]].concat())
+            .await;
+    }
+}
