@@ -8,15 +8,16 @@ mod oras;
 mod regctl;
 mod umoci;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use loopback::{Options, Registry, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::binary::Sandbox;
 use testkit::process::DockerRegistry;
 use testkit::software::Need;
-use testkit::walker::{Ground, Walked, walk};
+use testkit::walker::{Ground, Repository, Walked, walk};
 
 use keeper::{Keeper, need_keepers};
 
@@ -38,6 +39,15 @@ async fn fill(host: &str) {
     oras::fill(&keeper).await;
     regctl::fill(&keeper).await;
     hand::fill(&keeper).await;
+    attach(&keeper).await;
+}
+
+/// Fills one repository with an index and all that there is to attach to it.
+async fn attach(keeper: &Keeper) {
+    crane::app(keeper).await;
+    oras::attach_all(keeper).await;
+    regctl::attach_all(keeper).await;
+    hand::attach_all(keeper).await;
 }
 
 async fn modern() -> Server {
@@ -162,4 +172,55 @@ async fn a_zoo_goes_to_every_kind_of_place_and_back_as_it_was() {
         assert_same(name, walked, wanted);
         assert_fallback_tags_are_whole(name, walked, wanted);
     }
+}
+
+/// Asserts that the referrers API of one place, and the fallback tags of another, say the same of every subject.
+fn assert_told_alike(by_tag: &Repository, by_api: &Repository) {
+    let told: BTreeMap<String, &Value> = by_api
+        .api
+        .iter()
+        .map(|(subject, entries)| (subject.replace(':', "-"), entries))
+        .collect();
+    let tagged: BTreeMap<String, &Value> = by_tag
+        .fallback
+        .iter()
+        .map(|(tag, index)| (tag.clone(), &index["entries"]))
+        .collect();
+    assert!(told.len() >= 4, "what is attached has attachments: {told:?}");
+    assert_eq!(tagged, told);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_referrers_api_tells_becomes_fallback_tags_that_are_whole() {
+    if need_keepers() == Need::Skip {
+        return;
+    }
+    let (origin, back, older) = (modern().await, modern().await, DockerRegistry::start().await);
+    attach(&Keeper::new(&origin.host())).await;
+    let yard = Yard::new(&[
+        ("origin", &origin.host()),
+        ("older", older.host()),
+        ("back", &back.host()),
+    ]);
+    let mirror =
+        |from: &str, to: &str| format!("  - {{ from: {from}/zoo/attached, to: [{to}/zoo/attached] }}\n");
+    yard.mirror(&(mirror("origin", "older") + &mirror("origin", "usb")))
+        .await;
+    yard.mirror(&(mirror("usb", "back"))).await;
+    yard.mirror(&mirror("older", "back")).await;
+
+    let grounds =
+        [origin.host(), older.host().to_owned(), back.host()].map(|host| Ground::registry(&host, "zoo/"));
+    let layout = Ground::layout(&yard.usb(), "zoo/");
+    let walks = walk(&[&grounds[0], &grounds[1], &grounds[2], &layout]).await;
+    let [origin, older, back, layout] = &walks[..] else {
+        panic!("four places were walked");
+    };
+    for (name, walked) in [("older", older), ("back", back), ("the layout", layout)] {
+        assert_same(name, walked, origin);
+    }
+    let attached = |walked: &Walked| walked["attached"].clone();
+    assert_told_alike(&attached(older), &attached(origin));
+    assert_eq!(attached(back).api, attached(origin).api);
+    assert!(attached(origin).fallback.is_empty(), "the programs asked the API");
 }

@@ -6,6 +6,31 @@ use super::keeper::Keeper;
 /// More than fit into one of anything.
 const LAYERS: u64 = 101;
 
+/// Makes an index, to which others attach.
+pub(super) async fn app(keeper: &Keeper) {
+    let layers = [keeper.noise(12, 3_000), keeper.noise(13, 3_000)];
+    let images = ["amd64", "arm64"].map(|architecture| keeper.at(&format!("attached:{architecture}")));
+    for (layer, image) in layers.iter().zip(&images) {
+        append(keeper, &["--oci-empty-base", "-f", layer], image).await;
+    }
+    let arm = [
+        "mutate",
+        &images[1],
+        "-t",
+        &images[1],
+        "--set-platform",
+        "linux/arm64/v8",
+    ];
+    keeper.crane(&arm).await;
+    index(
+        keeper,
+        &[],
+        &images.each_ref().map(String::as_str),
+        &keeper.at("attached:app"),
+    )
+    .await;
+}
+
 pub(super) async fn fill(keeper: &Keeper) {
     images(keeper).await;
     indexes(keeper).await;
@@ -73,8 +98,6 @@ async fn indexes(keeper: &Keeper) {
         &at("crane-nested"),
     )
     .await;
-    let to_attach_to = keeper.at("attached:app");
-    index(keeper, &[], &[&oci, &arm], &to_attach_to).await;
 }
 
 async fn index(keeper: &Keeper, flags: &[&str], children: &[&str], to: &str) {

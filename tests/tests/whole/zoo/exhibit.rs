@@ -52,18 +52,18 @@ const fn attached(maker: Maker, artifact_type: &'static str, name: &'static str)
     }
 }
 
-const fn beside(suffix: &'static str, name: &'static str) -> Exhibit {
+const fn beside(tag: &'static str, suffix: &'static str, name: &'static str) -> Exhibit {
     Exhibit {
         name,
         maker: Hand,
         repository: "attached",
-        at: At::Beside("app", suffix),
+        at: At::Beside(tag, suffix),
     }
 }
 
 use Maker::{Crane, Hand, Oras, Regctl, Skopeo, Umoci};
 
-pub(super) const EXHIBITS: [Exhibit; 63] = [
+pub(super) const EXHIBITS: [Exhibit; 67] = [
     exhibit(Umoci, "images", "umoci-empty", "an image without layers"),
     exhibit(Umoci, "images", "umoci-one", "an image of one layer"),
     exhibit(Umoci, "images", "umoci-two", "an image of two layers"),
@@ -274,7 +274,11 @@ pub(super) const EXHIBITS: [Exhibit; 63] = [
         "hand-orphan",
         "an artifact that refers to what does not exist",
     ),
-    beside(".sig", "a signature by cosign's tag"),
+    beside("app", ".sig", "a signature of an index, by cosign's tag"),
+    beside("app", ".att", "attestations of an index, of two signers"),
+    beside("app", ".sbom", "a bill of materials by cosign's tag"),
+    beside("arm64", ".sig", "a signature of a child of an index"),
+    beside("arm64", ".att", "attestations of a child"),
 ];
 
 impl Exhibit {

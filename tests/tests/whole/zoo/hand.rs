@@ -14,9 +14,14 @@ pub(super) async fn fill(keeper: &Keeper) {
     keeper.push("odd", &indexes()).await;
     keeper.push("odd", &texts()).await;
     keeper.push("odd", &orphan()).await;
-    keeper
-        .push("attached", &signed(&keeper.describe("attached", "app").await))
-        .await;
+}
+
+/// Signs the index, and one of its children.
+pub(super) async fn attach_all(keeper: &Keeper) {
+    for tag in ["app", "arm64"] {
+        let subject = keeper.describe("attached", tag).await;
+        keeper.push("attached", &signed(&subject)).await;
+    }
 }
 
 fn image(content: &mut Content, tag: &str, layers: &[Descriptor]) -> Descriptor {
@@ -148,10 +153,10 @@ fn orphan() -> Content {
     content
 }
 
-/// Cosign's tags of an index and of its first child, each kind, and a signature of a signature.
-fn signed(app: &Descriptor) -> Content {
+/// Cosign's tags of each kind, and a signature of a signature.
+fn signed(subject: &Descriptor) -> Content {
     let mut content = Content::new();
-    let signature = content.cosign(app);
+    let signature = content.cosign(subject);
     content.cosign(&signature);
     for (kind, media_type) in [
         (CosignKind::Attestation, "application/vnd.dsse.envelope.v1+json"),
@@ -160,7 +165,7 @@ fn signed(app: &Descriptor) -> Content {
         // Two layers, as of two signers.
         let layers = ["one", "two"].map(|text| content.blob(MediaType::new(media_type), text));
         let image = content.image(Family::Oci, "linux/amd64", &layers);
-        let tag: Tag = AttachmentTag::Cosign(kind).of(&app.digest);
+        let tag: Tag = AttachmentTag::Cosign(kind).of(&subject.digest);
         content.tags.insert(tag, image.digest);
     }
     content

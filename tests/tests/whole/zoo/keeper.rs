@@ -31,11 +31,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
+    /// Gets ready, with a few files at hand.
     pub(super) fn new(host: &str) -> Self {
-        Self {
+        let keeper = Self {
             host: host.to_owned(),
             home: tempfile::tempdir().expect("a temporary directory can be made"),
-        }
+        };
+        keeper.file("config.json", r#"{"name":"parrot","version":"1.0.0"}"#);
+        keeper.file("note.txt", "a note\n");
+        keeper.file("nothing", "");
+        keeper
     }
 
     pub(super) fn direct(&self) -> Direct {

@@ -5,9 +5,6 @@ use serde_json::Value;
 use super::keeper::Keeper;
 
 pub(super) async fn fill(keeper: &Keeper) {
-    keeper.file("config.json", r#"{"name":"app","version":"1.0.0"}"#);
-    keeper.file("note.txt", "a note\n");
-    keeper.file("nothing", "");
     artifacts(keeper).await;
     let children = ["oras-helm", "oras-wasm"];
     let index = keeper.at("artifacts:oras-index");
@@ -19,7 +16,6 @@ pub(super) async fn fill(keeper: &Keeper) {
     ];
     let arguments = [&kind[..], &[&index], &children].concat();
     keeper.oras(&["manifest", "index", "create"], &arguments).await;
-    attachments(keeper).await;
 }
 
 async fn artifacts(keeper: &Keeper) {
@@ -56,8 +52,8 @@ async fn push(keeper: &Keeper, tag: &str, flags: &[&str], files: &[&str]) {
     keeper.oras(&["push"], &[flags, &[&place], files].concat()).await;
 }
 
-/// On the index, on a child of it, and on an attachment.
-async fn attachments(keeper: &Keeper) {
+/// Attaches to the index, to a child of it, and to what is attached.
+pub(super) async fn attach_all(keeper: &Keeper) {
     let app = keeper.at("attached:app");
     let sbom = attach(keeper, &app, "application/spdx+json", &["config.json"]).await;
     attach(

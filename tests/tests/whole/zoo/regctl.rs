@@ -10,15 +10,13 @@ pub(super) async fn fill(keeper: &Keeper) {
 
 async fn artifacts(keeper: &Keeper) {
     let weights = keeper.noise(30, 20_000);
-    keeper.file("model.json", r#"{"descriptor":{"name":"parrot"}}"#);
-    keeper.file("README.md", "# Parrot\n");
     let config = [
         "--config-type",
         "application/vnd.cncf.model.config.v1+json",
         "--config-file",
-        "model.json",
+        "config.json",
     ];
-    let [weights_type, readme_type] = [
+    let [weights_type, note_type] = [
         "application/vnd.cncf.model.weight.v1.raw",
         "application/vnd.cncf.model.doc.v1.raw",
     ];
@@ -28,9 +26,9 @@ async fn artifacts(keeper: &Keeper) {
         "-m",
         weights_type,
         "-f",
-        "README.md",
+        "note.txt",
         "-m",
-        readme_type,
+        note_type,
     ];
     let kind = [
         "--artifact-type",
@@ -49,7 +47,7 @@ async fn artifacts(keeper: &Keeper) {
     )
     .await;
     let bundle = ["--index", "--artifact-type", "application/vnd.example.bundle"];
-    for file in ["README.md", "model.json"] {
+    for file in ["note.txt", "config.json"] {
         let what = ["-f", file, "-m", "text/plain"];
         put(
             keeper,
@@ -57,18 +55,6 @@ async fn artifacts(keeper: &Keeper) {
         )
         .await;
     }
-    let app = keeper.at("attached:app");
-    let vex = [
-        "--artifact-type",
-        "application/vnd.openvex+json",
-        "--subject",
-        &app,
-    ];
-    put(
-        keeper,
-        &[&vex[..], &["-f", "model.json", "-m", "application/json"]].concat(),
-    )
-    .await;
 }
 
 async fn put(keeper: &Keeper, arguments: &[&str]) {
@@ -89,14 +75,6 @@ async fn indexes(keeper: &Keeper) {
     let list = "application/vnd.docker.distribution.manifest.list.v2+json";
     let place = keeper.at("indexes:regctl-list");
     create(keeper, &["--media-type", list, "--ref", &image, &place]).await;
-    // An index without entries that refers to an index.
-    let kind = ["--artifact-type", "application/vnd.example.related"];
-    let place = keeper.at("attached");
-    create(
-        keeper,
-        &[&kind[..], &["--subject", "app", "--by-digest", &place]].concat(),
-    )
-    .await;
 }
 
 async fn create(keeper: &Keeper, arguments: &[&str]) {
@@ -115,4 +93,28 @@ async fn images(keeper: &Keeper) {
             .regctl(&[&["image", "mod", "--create", tag], change, &[&from]].concat())
             .await;
     }
+}
+
+/// Attaches to the index.
+pub(super) async fn attach_all(keeper: &Keeper) {
+    let app = keeper.at("attached:app");
+    let vex = [
+        "--artifact-type",
+        "application/vnd.openvex+json",
+        "--subject",
+        &app,
+    ];
+    put(
+        keeper,
+        &[&vex[..], &["-f", "config.json", "-m", "application/json"]].concat(),
+    )
+    .await;
+    // An index without entries that refers to an index.
+    let kind = ["--artifact-type", "application/vnd.example.related"];
+    let place = keeper.at("attached");
+    create(
+        keeper,
+        &[&kind[..], &["--subject", "app", "--by-digest", &place]].concat(),
+    )
+    .await;
 }
