@@ -119,7 +119,7 @@ class Layout:
         annotations = entry.get("annotations", {})
         name = annotations.get("org.opencontainers.image.ref.name")
         if name is None:
-            return annotations["land.transship.repository"], None, entry
+            return annotations.get("land.transship.repository", ""), None, entry
         repository, _, tag = name.rpartition(":")
         return repository, tag, entry
 

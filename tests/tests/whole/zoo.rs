@@ -19,6 +19,7 @@ use testkit::process::DockerRegistry;
 use testkit::software::Need;
 use testkit::walker::{Ground, Repository, Walked, walk};
 
+use crate::serving::Serving;
 use keeper::{Keeper, need_keepers};
 
 /// Repositories of the zoo.
@@ -223,4 +224,51 @@ async fn what_a_referrers_api_tells_becomes_fallback_tags_that_are_whole() {
     assert_told_alike(&attached(older), &attached(origin));
     assert_eq!(attached(back).api, attached(origin).api);
     assert!(attached(origin).fallback.is_empty(), "the programs asked the API");
+}
+
+/// Returns the tags but for those that stand below `app`, which nobody asked for.
+fn with_app_alone(walked: &Walked) -> Walked {
+    let mut walked = walked.clone();
+    for repository in walked.values_mut() {
+        repository.tags.retain(|tag, _| tag != "amd64" && tag != "arm64");
+    }
+    walked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_line_copies_an_index_with_all_that_is_attached_to_it_to_three_kinds_of_places() {
+    if need_keepers() == Need::Skip {
+        return;
+    }
+    let (origin, older) = (DockerRegistry::start().await, DockerRegistry::start().await);
+    attach(&Keeper::new(origin.host())).await;
+    let sandbox = Sandbox::new();
+    let serving = Serving::start(&sandbox, "served").await;
+    let source = format!("{}/zoo/attached:app", origin.host());
+    let registries = [older.host(), &serving.host].map(|host| format!("{host}/kept/app"));
+    let [older_app, served_app] = &registries;
+    let _ = sandbox
+        .run(&["copy", &source, older_app, served_app, "oci:kept"])
+        .await
+        .expect(0);
+
+    let [wanted, older, served] = [
+        Ground::registry(origin.host(), "zoo/attached"),
+        Ground::registry(older.host(), "kept/app"),
+        Ground::registry(&serving.host, "kept/app"),
+    ];
+    let layout = Ground::layout(&sandbox.path("kept"), "");
+    let walks = walk(&[&wanted, &older, &served, &layout]).await;
+    let (wanted, walks) = walks.split_first().expect("the origin was walked");
+    let wanted = with_app_alone(wanted);
+    for (name, walked) in ["older", "served", "the layout"].iter().zip(walks) {
+        assert_same(name, walked, &wanted);
+        assert_fallback_tags_are_whole(name, walked, &wanted);
+    }
+    let told = &walks[1][""].api;
+    assert!(
+        told.len() >= 4,
+        "the API of the served layout tells of all: {told:?}"
+    );
+    serving.end().await;
 }
