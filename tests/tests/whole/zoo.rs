@@ -272,3 +272,35 @@ async fn one_line_copies_an_index_with_all_that_is_attached_to_it_to_three_kinds
     );
     serving.end().await;
 }
+
+// docker-registry keeps manifests under SHA-256 alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn manifests_under_sha512_keep_their_digests_and_their_tags() {
+    if need_keepers() == Need::Skip {
+        return;
+    }
+    let (origin, target, back) = (modern().await, modern().await, modern().await);
+    let keeper = Keeper::new(&origin.host());
+    crane::app(&keeper).await;
+    regctl::long(&keeper).await;
+    let yard = Yard::new(&[
+        ("origin", &origin.host()),
+        ("target", &target.host()),
+        ("back", &back.host()),
+    ]);
+    yard.mirror("  - { from: origin/zoo/attached, to: [target/zoo/attached, usb/zoo/attached] }\n")
+        .await;
+    yard.mirror("  - { from: usb/zoo/attached, to: [back/zoo/attached] }\n")
+        .await;
+
+    let registries = [&origin, &target, &back].map(|server| Ground::registry(&server.host(), "zoo/"));
+    let layout = Ground::layout(&yard.usb(), "zoo/");
+    let walks = walk(&[&registries[0], &registries[1], &registries[2], &layout]).await;
+    let (wanted, walks) = walks.split_first().expect("the origin was walked");
+    let long = &wanted["attached"].tags["long"];
+    assert!(long.starts_with("sha512:"), "{long}");
+    assert_eq!(wanted["attached"].attached.keys().collect::<Vec<_>>(), [long]);
+    for (name, walked) in ["target", "back", "the layout"].iter().zip(walks) {
+        assert_same(name, walked, wanted);
+    }
+}

@@ -118,3 +118,27 @@ pub(super) async fn attach_all(keeper: &Keeper) {
     )
     .await;
 }
+
+/// Makes the index and its images anew under SHA-512, and attaches to it.
+pub(super) async fn long(keeper: &Keeper) {
+    let app = keeper.at("attached:app");
+    let change = [
+        "image",
+        "mod",
+        "--digest-algo",
+        "sha512",
+        "--create",
+        "long",
+        &app,
+    ];
+    keeper.regctl(&change).await;
+    let long = keeper.at("attached:long");
+    let kind = [
+        "--artifact-type",
+        "application/vnd.example.long",
+        "--subject",
+        &long,
+    ];
+    let what = ["-f", "note.txt", "-m", "text/plain"];
+    put(keeper, &[&kind[..], &what].concat()).await;
+}
