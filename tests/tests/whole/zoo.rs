@@ -1,5 +1,6 @@
 //! Artifacts made by many programs go everywhere and come back as they were, by the word of a walker that is not ours.
 
+mod comparison;
 mod crane;
 mod exhibit;
 mod hand;
@@ -7,31 +8,18 @@ mod keeper;
 mod oras;
 mod regctl;
 mod umoci;
-
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::path::PathBuf;
+mod yard;
 
 use loopback::{Options, Registry, Server};
-use serde_json::{Value, json};
 use testkit::binary::Sandbox;
 use testkit::process::DockerRegistry;
 use testkit::software::Need;
-use testkit::walker::{Ground, Repository, Walked, walk};
+use testkit::walker::{Ground, Walked, walk};
 
 use crate::serving::Serving;
+use comparison::{assert_fallback_tags_are_whole, assert_same, assert_told_alike};
 use keeper::{Keeper, need_keepers};
-
-/// Repositories of the zoo.
-const REPOSITORIES: [&str; 7] = [
-    "images",
-    "indexes",
-    "artifacts",
-    "attached",
-    "odd",
-    "shared/one",
-    "shared/two",
-];
+use yard::{Yard, mirrors};
 
 async fn fill(host: &str) {
     let keeper = Keeper::new(host);
@@ -57,76 +45,6 @@ async fn modern() -> Server {
         .serve(([127, 0, 0, 1], 0).into())
         .await
         .expect("a loopback port is free")
-}
-
-/// Mirrors of every repository of the zoo, from one place to others.
-fn mirrors(from: &str, to: &[&str]) -> String {
-    let mut text = String::new();
-    for repository in REPOSITORIES {
-        let to: Vec<String> = to.iter().map(|to| format!("{to}/zoo/{repository}")).collect();
-        let to = to.join(", ");
-        writeln!(text, "  - {{ from: {from}/zoo/{repository}, to: [{to}] }}").expect("a string takes all");
-    }
-    text
-}
-
-/// A sandbox whose configuration knows the registries, and a layout `usb`.
-struct Yard {
-    sandbox: Sandbox,
-    declarations: String,
-}
-
-impl Yard {
-    fn new(registries: &[(&str, &str)]) -> Self {
-        let mut declarations = "version: 1\nregistries:\n  usb: { layout: usb }\n".to_owned();
-        for (name, host) in registries {
-            writeln!(declarations, "  {name}: {{ host: \"{host}\", plain_http: true }}")
-                .expect("a string takes all");
-        }
-        Self {
-            sandbox: Sandbox::new(),
-            declarations,
-        }
-    }
-
-    fn usb(&self) -> PathBuf {
-        self.sandbox.path("usb")
-    }
-
-    /// Applies mirrors, and finds that nothing is left to do then.
-    async fn mirror(&self, mirrors: &str) {
-        let text = format!("{}mirrors:\n{mirrors}", self.declarations);
-        self.sandbox.write("transship.yaml", &text);
-        let _ = self.sandbox.run(&["apply", "--auto-approve"]).await.expect(0);
-        let _ = self.sandbox.run(&["plan", "--detailed-exitcode"]).await.expect(0);
-        let _ = self.sandbox.run(&["verify"]).await.expect(0);
-    }
-}
-
-/// Asserts that two places hold the same, however they tell what refers to what.
-fn assert_same(name: &str, walked: &Walked, wanted: &Walked) {
-    let names = |walked: &Walked| walked.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(walked), names(wanted), "{name}");
-    for (repository, wanted) in wanted {
-        let place = format!("{name}: {repository}");
-        let there = &walked[repository];
-        assert_eq!(there.tags, wanted.tags, "{place}");
-        assert_eq!(there.manifests, wanted.manifests, "{place}");
-        assert_eq!(there.blobs, wanted.blobs, "{place}");
-        assert_eq!(there.away, wanted.away, "{place}");
-        assert_eq!(there.attached, wanted.attached, "{place}");
-    }
-}
-
-/// Asserts that fallback tags are byte for byte as they were, and name everything that refers to something.
-fn assert_fallback_tags_are_whole(name: &str, walked: &Walked, wanted: &Walked) {
-    for (repository, wanted) in wanted {
-        assert_eq!(
-            walked[repository].fallback, wanted.fallback,
-            "{name}: {repository}"
-        );
-        assert_eq!(walked[repository].unlisted, json!([]), "{name}: {repository}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,22 +91,6 @@ async fn a_zoo_goes_to_every_kind_of_place_and_back_as_it_was() {
         assert_same(name, walked, wanted);
         assert_fallback_tags_are_whole(name, walked, wanted);
     }
-}
-
-/// Asserts that the referrers API of one place, and the fallback tags of another, say the same of every subject.
-fn assert_told_alike(by_tag: &Repository, by_api: &Repository) {
-    let told: BTreeMap<String, &Value> = by_api
-        .api
-        .iter()
-        .map(|(subject, entries)| (subject.replace(':', "-"), entries))
-        .collect();
-    let tagged: BTreeMap<String, &Value> = by_tag
-        .fallback
-        .iter()
-        .map(|(tag, index)| (tag.clone(), &index["entries"]))
-        .collect();
-    assert!(told.len() >= 4, "what is attached has attachments: {told:?}");
-    assert_eq!(tagged, told);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,11 +2,13 @@
 
 use testkit::walker::Walked;
 
+use Maker::{Crane, Hand, Oras, Regctl, Skopeo, Umoci};
+
 /// The longest tag there may be, of every character that a tag may have.
 pub(super) const LONG_TAG: &str = "_ABCDEFGHIJKLMNOPQRSTUVWXYZ.abcdefghijklmnopqrstuvwxyz-0123456789_ABCDEFGHIJKLMNOPQRSTUVWXYZ.abcdefghijklmnopqrstuvwxyz-01234567";
 
 /// An artifact, what made it, and where it stands.
-pub(super) struct Exhibit {
+struct Exhibit {
     name: &'static str,
     maker: Maker,
     repository: &'static str,
@@ -14,8 +16,8 @@ pub(super) struct Exhibit {
 }
 
 /// What made an artifact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Maker {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Maker {
     Crane,
     Hand,
     Oras,
@@ -61,9 +63,8 @@ const fn beside(tag: &'static str, suffix: &'static str, name: &'static str) -> 
     }
 }
 
-use Maker::{Crane, Hand, Oras, Regctl, Skopeo, Umoci};
-
-pub(super) const EXHIBITS: [Exhibit; 67] = [
+/// The table of the zoo.
+const EXHIBITS: [Exhibit; 67] = [
     exhibit(Umoci, "images", "umoci-empty", "an image without layers"),
     exhibit(Umoci, "images", "umoci-one", "an image of one layer"),
     exhibit(Umoci, "images", "umoci-two", "an image of two layers"),
