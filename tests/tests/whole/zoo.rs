@@ -53,9 +53,9 @@ async fn a_zoo_goes_to_every_kind_of_place_and_back_as_it_was() {
         return;
     }
     let (origin, older, back) = (
+        DockerRegistry::start_in_memory().await,
         DockerRegistry::start().await,
-        DockerRegistry::start().await,
-        DockerRegistry::start().await,
+        DockerRegistry::start_in_memory().await,
     );
     let modern = modern().await;
     fill(origin.host()).await;
@@ -98,7 +98,11 @@ async fn what_a_referrers_api_tells_becomes_fallback_tags_that_are_whole() {
     if need_keepers() == Need::Skip {
         return;
     }
-    let (origin, back, older) = (modern().await, modern().await, DockerRegistry::start().await);
+    let (origin, back, older) = (
+        modern().await,
+        modern().await,
+        DockerRegistry::start_in_memory().await,
+    );
     attach(&Keeper::new(&origin.host())).await;
     let yard = Yard::new(&[
         ("origin", &origin.host()),
@@ -142,7 +146,10 @@ async fn one_line_copies_an_index_with_all_that_is_attached_to_it_to_three_kinds
     if need_keepers() == Need::Skip {
         return;
     }
-    let (origin, older) = (DockerRegistry::start().await, DockerRegistry::start().await);
+    let (origin, older) = (
+        DockerRegistry::start_in_memory().await,
+        DockerRegistry::start_in_memory().await,
+    );
     attach(&Keeper::new(origin.host())).await;
     let sandbox = Sandbox::new();
     let serving = Serving::start(&sandbox, "served").await;
