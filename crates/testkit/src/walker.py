@@ -197,7 +197,7 @@ class Walk:
             "size": size,
             "subject": subject,
             "manifests": [child["digest"] for child in children],
-            "blobs": [blob["digest"] for blob in blobs],
+            "blobs": [[blob["digest"], blob["mediaType"]] for blob in blobs],
         }
         for child in children:
             self.walk(child["digest"], child["mediaType"])

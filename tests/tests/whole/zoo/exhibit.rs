@@ -1,6 +1,7 @@
 //! What the zoo holds.
 
-use testkit::walker::Walked;
+use serde_json::Value;
+use testkit::walker::{Repository, Walked};
 
 use Maker::{Crane, Hand, Oras, Regctl, Skopeo, Umoci};
 
@@ -13,6 +14,8 @@ struct Exhibit {
     maker: Maker,
     repository: &'static str,
     at: At,
+    /// A media type that it has, or that its config or one of its layers has, where that is what it is shown for.
+    media_type: Option<&'static str>,
 }
 
 /// What made an artifact.
@@ -42,6 +45,7 @@ const fn exhibit(maker: Maker, repository: &'static str, tag: &'static str, name
         maker,
         repository,
         at: At::Tag(tag),
+        media_type: None,
     }
 }
 
@@ -51,6 +55,7 @@ const fn attached(maker: Maker, artifact_type: &'static str, name: &'static str)
         maker,
         repository: "attached",
         at: At::Untagged(artifact_type),
+        media_type: None,
     }
 }
 
@@ -60,6 +65,7 @@ const fn beside(tag: &'static str, suffix: &'static str, name: &'static str) -> 
         maker: Hand,
         repository: "attached",
         at: At::Beside(tag, suffix),
+        media_type: None,
     }
 }
 
@@ -81,22 +87,28 @@ const EXHIBITS: [Exhibit; 67] = [
         "images",
         "umoci-zstd",
         "layers of gzip and of zstd in one image",
-    ),
-    exhibit(Umoci, "images", "umoci-plain", "an uncompressed layer"),
+    )
+    .of("application/vnd.oci.image.layer.v1.tar+zstd"),
+    exhibit(Umoci, "images", "umoci-plain", "an uncompressed layer")
+        .of("application/vnd.oci.image.layer.v1.tar"),
     exhibit(
         Skopeo,
         "images",
         "skopeo-docker",
         "an image of Docker's version 2 schema 2",
-    ),
-    exhibit(Skopeo, "images", "skopeo-oci", "an OCI image, converted back"),
+    )
+    .of("application/vnd.docker.distribution.manifest.v2+json"),
+    exhibit(Skopeo, "images", "skopeo-oci", "an OCI image, converted back")
+        .of("application/vnd.oci.image.manifest.v1+json"),
     exhibit(
         Crane,
         "images",
         "crane-docker",
         "a Docker image without a platform",
-    ),
-    exhibit(Crane, "images", "crane-oci", "an OCI image without a platform"),
+    )
+    .of("application/vnd.docker.distribution.manifest.v2+json"),
+    exhibit(Crane, "images", "crane-oci", "an OCI image without a platform")
+        .of("application/vnd.oci.image.manifest.v1+json"),
     exhibit(
         Crane,
         "images",
@@ -117,8 +129,10 @@ const EXHIBITS: [Exhibit; 67] = [
         "indexes",
         "crane-index",
         "an OCI index of two platforms, one unknown",
-    ),
-    exhibit(Crane, "indexes", "crane-list", "a Docker manifest list"),
+    )
+    .of("application/vnd.oci.image.index.v1+json"),
+    exhibit(Crane, "indexes", "crane-list", "a Docker manifest list")
+        .of("application/vnd.docker.distribution.manifest.list.v2+json"),
     exhibit(Crane, "indexes", "crane-nested", "an index in an index"),
     exhibit(
         Crane,
@@ -128,8 +142,9 @@ const EXHIBITS: [Exhibit; 67] = [
     ),
     exhibit(Crane, "shared/two", "v1", "the same image once more"),
     exhibit(Crane, "attached", "app", "an index with much attached to it"),
-    exhibit(Oras, "artifacts", "oras-helm", "a Helm chart"),
-    exhibit(Oras, "artifacts", "oras-wasm", "a WebAssembly module"),
+    exhibit(Oras, "artifacts", "oras-helm", "a Helm chart")
+        .of("application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+    exhibit(Oras, "artifacts", "oras-wasm", "a WebAssembly module").of("application/wasm"),
     exhibit(
         Oras,
         "artifacts",
@@ -141,7 +156,8 @@ const EXHIBITS: [Exhibit; 67] = [
         "artifacts",
         "oras-empty-config",
         "an artifact of the empty config",
-    ),
+    )
+    .of("application/vnd.oci.empty.v1+json"),
     exhibit(
         Oras,
         "artifacts",
@@ -154,7 +170,8 @@ const EXHIBITS: [Exhibit; 67] = [
         "artifacts",
         "oras-index",
         "an index of artifacts, with a type",
-    ),
+    )
+    .of("application/vnd.oci.image.index.v1+json"),
     attached(Oras, "application/spdx+json", "a bill of materials of an index"),
     attached(
         Oras,
@@ -186,7 +203,8 @@ const EXHIBITS: [Exhibit; 67] = [
         "artifacts",
         "regctl-model",
         "a model, as modelpack has it",
-    ),
+    )
+    .of("application/vnd.cncf.model.weight.v1.raw"),
     exhibit(
         Regctl,
         "artifacts",
@@ -199,15 +217,18 @@ const EXHIBITS: [Exhibit; 67] = [
         "regctl-index",
         "an index with an artifact type and annotations",
     ),
-    exhibit(Regctl, "indexes", "regctl-list", "a Docker list of one image"),
+    exhibit(Regctl, "indexes", "regctl-list", "a Docker list of one image")
+        .of("application/vnd.docker.distribution.manifest.list.v2+json"),
     exhibit(
         Regctl,
         "images",
         "regctl-data",
         "descriptors that hold their content",
     ),
-    exhibit(Regctl, "images", "regctl-zstd", "layers compressed anew by zstd"),
-    exhibit(Regctl, "images", "regctl-docker", "an image turned into Docker's"),
+    exhibit(Regctl, "images", "regctl-zstd", "layers compressed anew by zstd")
+        .of("application/vnd.oci.image.layer.v1.tar+zstd"),
+    exhibit(Regctl, "images", "regctl-docker", "an image turned into Docker's")
+        .of("application/vnd.docker.distribution.manifest.v2+json"),
     attached(
         Regctl,
         "application/vnd.openvex+json",
@@ -232,16 +253,20 @@ const EXHIBITS: [Exhibit; 67] = [
         "odd",
         "hand-odd-config",
         "a config of an unusual media type",
-    ),
+    )
+    .of("text/x-config"),
     exhibit(
         Hand,
         "odd",
         "hand-foreign-oci",
         "a layer that must not be distributed",
-    ),
-    exhibit(Hand, "odd", "hand-foreign-docker", "a foreign layer of Windows"),
+    )
+    .of("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+    exhibit(Hand, "odd", "hand-foreign-docker", "a foreign layer of Windows")
+        .of("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
     exhibit(Hand, "odd", "hand-empty-index", "an index of nothing"),
-    exhibit(Hand, "odd", "hand-empty-list", "a Docker list of nothing"),
+    exhibit(Hand, "odd", "hand-empty-list", "a Docker list of nothing")
+        .of("application/vnd.docker.distribution.manifest.list.v2+json"),
     exhibit(
         Hand,
         "odd",
@@ -283,23 +308,45 @@ const EXHIBITS: [Exhibit; 67] = [
 ];
 
 impl Exhibit {
+    const fn of(mut self, media_type: &'static str) -> Self {
+        self.media_type = Some(media_type);
+        self
+    }
+
     fn stands(&self, walked: &Walked) -> bool {
-        let Some(repository) = walked.get(self.repository) else {
-            return false;
-        };
+        let manifest = walked
+            .get(self.repository)
+            .and_then(|repository| self.manifest(repository));
+        manifest.is_some_and(|manifest| {
+            self.media_type
+                .is_none_or(|media_type| has_media_type(manifest, media_type))
+        })
+    }
+
+    fn manifest<'a>(&self, repository: &'a Repository) -> Option<&'a Value> {
+        let tagged = |tag: &str| repository.manifests.get(repository.tags.get(tag)?);
         match self.at {
-            At::Tag(tag) => repository.tags.contains_key(tag),
+            At::Tag(tag) => tagged(tag),
             At::Beside(tag, suffix) => {
-                let tag = repository.tags[tag].replace(':', "-") + suffix;
-                repository.tags.contains_key(&tag)
+                let subject = repository.tags.get(tag)?;
+                tagged(&(subject.replace(':', "-") + suffix))
             }
-            At::Untagged(artifact_type) => repository.manifests.iter().any(|(digest, manifest)| {
-                manifest["artifactType"] == artifact_type
-                    && manifest["subject"].is_string()
-                    && !repository.tags.values().any(|tagged| tagged == digest)
-            }),
+            At::Untagged(artifact_type) => repository
+                .manifests
+                .iter()
+                .find(|(digest, manifest)| {
+                    manifest["artifactType"] == artifact_type
+                        && manifest["subject"].is_string()
+                        && !repository.tags.values().any(|tagged| tagged == *digest)
+                })
+                .map(|(_, manifest)| manifest),
         }
     }
+}
+
+fn has_media_type(manifest: &Value, media_type: &str) -> bool {
+    let blobs = manifest["blobs"].as_array().into_iter().flatten();
+    manifest["mediaType"] == media_type || blobs.into_iter().any(|blob| blob[1] == media_type)
 }
 
 /// Asserts that every exhibit is there.

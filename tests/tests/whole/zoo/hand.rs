@@ -47,7 +47,7 @@ fn layers() -> Content {
     let layer = content.layer(Family::Oci, 52, 2_000);
     let long = content.image_of(Family::Oci, &config, std::slice::from_ref(&layer));
     content.tag("hand-sha512-config", &long);
-    let config = content.blob(MediaType::new("text/x-config; charset=utf-8"), "color = green\n");
+    let config = content.blob(MediaType::new("text/x-config"), "color = green\n");
     let odd = content.image_of(Family::Oci, &config, &[layer]);
     content.tag("hand-odd-config", &odd);
     let oci = foreign("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");

@@ -37,7 +37,7 @@ pub(super) async fn fill(keeper: &Keeper) {
     label(keeper).await;
     let made = STEPS.map(|(_, tag, _)| tag);
     for tag in made.into_iter().chain(["umoci-empty", "umoci-labels"]) {
-        push(keeper, &[], tag, tag).await;
+        push(keeper, &["--preserve-digests"], tag, tag).await;
     }
     push(keeper, &["--format", "v2s2"], "umoci-two", "skopeo-docker").await;
     let docker = format!("docker://{}", keeper.at("images:skopeo-docker"));
