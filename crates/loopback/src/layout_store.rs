@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use layout::{BlobWriter, Layout, LayoutError};
-use oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
+use oci::{Descriptor, Digest, MAX_MANIFEST, Manifest, RepositoryName, Tag};
 
 use crate::layout_view::{Stamp, View};
 use crate::store::{BlobSink, BlobSource, Committed, FoundBlob, Store, StoreError};
@@ -82,6 +82,15 @@ impl LayoutStore {
         } else {
             vec![written, None]
         })
+    }
+
+    /// Tells whether a manifest's file is there and undamaged. The view may have read it before it was lost.
+    fn is_whole(&self, digest: &Digest) -> Result<bool, StoreError> {
+        match self.layout.read_blob(digest, MAX_MANIFEST) {
+            Ok(bytes) => Ok(bytes.is_some()),
+            Err(LayoutError::Digest { .. } | LayoutError::TooLarge { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Points a tag at a manifest. What it pointed at before stays in the repository, as an entry without a tag.
@@ -172,12 +181,11 @@ impl Store for LayoutStore {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<Arc<Manifest>>, StoreError> {
-        Ok(self
-            .view()?
-            .closure(&self.layout, repository)?
-            .manifests
-            .get(digest)
-            .cloned())
+        let closure = self.view()?.closure(&self.layout, repository)?;
+        match closure.manifests.get(digest) {
+            Some(found) if self.is_whole(digest)? => Ok(Some(Arc::clone(found))),
+            Some(_) | None => Ok(None),
+        }
     }
 
     fn put_manifest(

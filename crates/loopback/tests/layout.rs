@@ -173,3 +173,31 @@ async fn a_damaged_manifest_is_none() {
     assert_eq!(again.get("/v2/a/manifests/v1").await.status(), 404);
     assert_eq!(again.get("/v2/a/manifests/v2").await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_manifest_that_is_lost_after_it_was_read_is_none_until_it_is_pushed_again() {
+    let world = World::layout(Options::default()).await;
+    let (_, damaged) = world.push_image("a", "v1").await;
+    fill(&world.opened(), Some(&name("a")), "v2", b"layer");
+    let lost = digest_of(&image(b"layer"));
+    let paths = [damaged, lost].map(|digest| format!("/v2/a/manifests/{digest}"));
+    for path in &paths {
+        assert_eq!(world.get(path).await.status(), 200);
+    }
+    let files = world.opened().path().join("blobs/sha256");
+    let [damaged, lost] = paths.each_ref().map(|path| {
+        let (_, hex) = path.rsplit_once(':').unwrap();
+        files.join(hex)
+    });
+    std::fs::write(damaged, "damaged").unwrap();
+    std::fs::remove_file(lost).unwrap();
+    for path in &paths {
+        assert_eq!(world.get(path).await.status(), 404);
+    }
+    world.push_image("a", "v1").await;
+    let again = world.put_manifest("a", "v3", &image(b"layer")).await;
+    assert_eq!(again.status(), 201);
+    for path in &paths {
+        assert_eq!(world.get(path).await.status(), 200);
+    }
+}

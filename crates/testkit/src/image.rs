@@ -219,7 +219,12 @@ impl Content {
 
     /// Adds any document as a manifest.
     pub fn manifest(&mut self, media_type: MediaType, document: &Value) -> Descriptor {
-        let bytes = Bytes::from(document.to_string());
+        self.written(media_type, document.to_string())
+    }
+
+    /// Adds a manifest as it is written, to the last space.
+    pub fn written(&mut self, media_type: MediaType, text: impl Into<Bytes>) -> Descriptor {
+        let bytes = text.into();
         let digest = Digest::sha256(&bytes);
         if !self.manifests.iter().any(|file| file.digest == digest) {
             self.manifests.push(File {

@@ -24,4 +24,5 @@ pub mod python;
 mod server;
 pub mod software;
 pub mod token_service;
+pub mod walker;
 pub mod world;

@@ -40,6 +40,15 @@ pub enum Access {
     },
 }
 
+/// Where a registry keeps what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Storage {
+    /// Below its directory.
+    Disk,
+    /// In its memory, which spares the disk a thousand small files.
+    Memory,
+}
+
 /// A running `docker-registry`: storage in a directory of its own, deletion enabled, a free loopback port.
 ///
 /// It is killed when dropped.
@@ -64,9 +73,22 @@ impl DockerRegistry {
     /// # Panics
     /// As [`DockerRegistry::start`].
     pub async fn start_with(access: Access) -> Self {
+        Self::start_on(Storage::Disk, access).await
+    }
+
+    /// Starts a registry that everyone may use, and that keeps all in its memory: nothing outlives it.
+    ///
+    /// # Panics
+    /// As [`DockerRegistry::start`].
+    pub async fn start_in_memory() -> Self {
+        Self::start_on(Storage::Memory, Access::Open).await
+    }
+
+    async fn start_on(storage: Storage, access: Access) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let file = directory.path().join("config.yml");
-        fs::write(&file, configuration(directory.path(), access)).expect("the configuration can be written");
+        fs::write(&file, configuration(directory.path(), storage, access))
+            .expect("the configuration can be written");
         let server = launch(&file).await;
         Self { server, directory }
     }
@@ -112,12 +134,17 @@ impl DockerRegistry {
     }
 }
 
-fn configuration(directory: &Path, access: Access) -> String {
+fn configuration(directory: &Path, storage: Storage, access: Access) -> String {
     let root = directory.join("storage");
+    let storage = match storage {
+        Storage::Disk => format!("filesystem: {{ rootdirectory: {root:?} }}"),
+        Storage::Memory => "inmemory: {}".to_owned(),
+    };
     let mut text = format!(
         "version: 0.1\n\
          log: {{ level: info, accesslog: {{ disabled: true }} }}\n\
-         storage: {{ filesystem: {{ rootdirectory: {root:?} }}, delete: {{ enabled: true }} }}\n\
+         storage: {{ {storage}, delete: {{ enabled: true }} }}\n\
+         validation: {{ manifests: {{ urls: {{ allow: [\"^https://\"] }} }} }}\n\
          http: {{ addr: \"{ANY_PORT}\", secret: testkit }}\n"
     );
     match access {

@@ -120,6 +120,15 @@ impl Direct {
         assert_status(&send(request).await, StatusCode::ACCEPTED, "delete a manifest");
     }
 
+    /// Deletes a blob from a repository.
+    ///
+    /// # Panics
+    /// Where the registry refuses it.
+    pub async fn delete_blob(&self, repository: &str, digest: &Digest) {
+        let request = self.request(Method::DELETE, &format!("{repository}/blobs/{digest}"));
+        assert_status(&send(request).await, StatusCode::ACCEPTED, "delete a blob");
+    }
+
     /// Reads a manifest; `None` where there is none.
     ///
     /// # Panics

@@ -47,22 +47,24 @@ pub fn need_python(module: &str) -> Need {
     ))
 }
 
-/// Asks for regsync, of `PATH` or as `cargo xtask test` builds it, and says a missing one as [`need`] does.
+/// Asks for a program that Go builds, of `PATH` or as `cargo xtask test` builds it, and says a missing one as [`need`] does.
 ///
 /// # Panics
 /// As [`need`].
 #[must_use]
-pub fn need_regsync() -> Need {
-    if find_regsync().is_some() {
+pub fn need_built(program: &str) -> Need {
+    if find_built(program).is_some() {
         return Need::Met;
     }
-    miss("regsync is not built, cargo xtask test builds it where Go is installed")
+    miss(&format!(
+        "{program} is not built, cargo xtask test builds it where Go is installed"
+    ))
 }
 
 /// How deep below the target directory a test stands at most: `<target>/<triple>/<profile>/deps/<test>`.
 const DEPTH: usize = 5;
 
-fn find_regsync() -> Option<PathBuf> {
+fn find_built(program: &str) -> Option<PathBuf> {
     let test = env::current_exe().ok()?;
     let built = test
         .ancestors()
@@ -70,33 +72,25 @@ fn find_regsync() -> Option<PathBuf> {
         .filter_map(|directory| directory.join("go/bin").read_dir().ok())
         .flatten()
         .flatten()
-        .map(|version| version.path().join("regsync"))
+        .map(|version| version.path().join(program))
         .find(|file| file.is_file());
-    built.or_else(|| find("regsync"))
+    built.or_else(|| find(program))
 }
 
-/// Runs `regsync once` to its end with a configuration, and with nothing of docker's.
+/// Runs a program that [`need_built`] found to its end, in a directory that is its home too, with nothing of docker's,
+/// and returns what it printed.
 ///
 /// # Panics
-/// Where regsync cannot be run or fails.
-pub async fn regsync_once(file: &Path) {
-    let program = find_regsync().expect("regsync was asked for");
-    let home = file.parent().expect("a file has a directory");
-    let output = Command::new(program)
-        .args(["once", "--config"])
-        .arg(file)
+/// Where it cannot be run or fails.
+pub async fn built(program: &str, home: &Path, arguments: &[&str]) -> Vec<u8> {
+    let file = find_built(program).expect("the program was asked for");
+    let mut command = Command::new(file);
+    command
+        .args(arguments)
+        .current_dir(home)
         .env("HOME", home)
-        .env("DOCKER_CONFIG", home)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("regsync can be run");
-    assert!(
-        output.status.success(),
-        "regsync: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .env("DOCKER_CONFIG", home);
+    succeed(command, program, arguments).await
 }
 
 fn miss(what: &str) -> Need {
@@ -125,17 +119,21 @@ pub fn find(program: &str) -> Option<PathBuf> {
 /// # Panics
 /// Where skopeo cannot be run or fails.
 pub async fn skopeo(arguments: &[&str]) -> Vec<u8> {
-    let output = Command::new("skopeo")
-        .arg("--insecure-policy")
-        .args(arguments)
+    let mut command = Command::new("skopeo");
+    command.arg("--insecure-policy").args(arguments);
+    succeed(command, "skopeo", arguments).await
+}
+
+async fn succeed(mut command: Command, program: &str, arguments: &[&str]) -> Vec<u8> {
+    let output = command
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
         .await
-        .expect("skopeo can be run");
+        .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"));
     assert!(
         output.status.success(),
-        "skopeo {arguments:?}: {}",
+        "{program} {arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
     output.stdout

@@ -1,5 +1,6 @@
 //! What is attached to a manifest follows it.
 
+use oci::Descriptor;
 use testkit::image::{Content, Family};
 
 use crate::site::{self, Site, assert_holds, standing};
@@ -42,7 +43,7 @@ async fn a_signature_that_arrives_later_is_copied_though_the_tag_stands() {
     site.plan(0).await;
     site.apply(0).await;
     let file = content.manifests.last().expect("there is an image").clone();
-    let image = oci::Descriptor::new(file.media_type, file.digest, file.bytes.len() as u64);
+    let image = Descriptor::new(file.media_type, file.digest, file.bytes.len() as u64);
     content.cosign(&image);
     let sbom = content.sbom(&image);
     content.fallback(&image, &[sbom]);
@@ -67,7 +68,7 @@ async fn a_signature_that_arrives_later_is_copied_though_the_tag_stands() {
 async fn referrers_of_the_target_stay_when_those_of_the_source_are_added() {
     let base = site::single("v1", 1, 2_000);
     let file = base.manifests[0].clone();
-    let image = oci::Descriptor::new(file.media_type, file.digest.clone(), file.bytes.len() as u64);
+    let image = Descriptor::new(file.media_type, file.digest.clone(), file.bytes.len() as u64);
     let mut at_source = base.clone();
     let sbom = at_source.sbom(&image);
     at_source.fallback(&image, std::slice::from_ref(&sbom));
@@ -118,4 +119,64 @@ async fn referrers_none_leaves_everything_attached_behind() {
     site.apply(0).await;
     let tags = site.targets[0].direct().tags("mirror/app").await;
     assert_eq!(tags.into_iter().collect::<Vec<_>>(), ["v1"]);
+}
+
+/// An index whose second child and whose bill of materials have nothing attached yet.
+fn unsigned() -> (Content, [Descriptor; 3]) {
+    let mut content = Content::new();
+    let layer = content.layer(Family::Oci, 1, 2_000);
+    let image = content.image(Family::Oci, "linux/amd64", &[layer]);
+    let index = content.index(Family::Oci, std::slice::from_ref(&image));
+    content.tag("v1", &index);
+    let sbom = content.sbom(&index);
+    content.fallback(&index, std::slice::from_ref(&sbom));
+    (content, [index, image, sbom])
+}
+
+/// Signs in both schemes.
+fn sign(content: &mut Content, subject: &Descriptor) {
+    let signature = content.signature(subject);
+    content.fallback(subject, &[signature]);
+    content.cosign(subject);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_that_arrives_later_on_what_is_attached_is_copied_though_the_tag_stands() {
+    let (mut content, [_, _, sbom]) = unsigned();
+    let Some(site) = Site::mirroring(2, &[("team/app", &content)]).await else {
+        return;
+    };
+    let _ = site.run(&["apply", "--auto-approve"]).await.expect(0);
+    sign(&mut content, &sbom);
+    site.source.direct().push("team/app", &content).await;
+    let _ = site.run(&["plan", "--detailed-exitcode"]).await.expect(2);
+    let _ = site.run(&["apply", "--auto-approve"]).await.expect(0);
+    for target in &site.targets {
+        assert_holds(target, "mirror/app", &content).await;
+    }
+    site.assert_settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_that_arrives_later_on_a_child_is_copied_where_manifests_are_checked() {
+    let (mut content, [_, image, _]) = unsigned();
+    let Some(site) = Site::mirroring(2, &[("team/app", &content)]).await else {
+        return;
+    };
+    let _ = site.run(&["apply", "--auto-approve"]).await.expect(0);
+    sign(&mut content, &image);
+    site.source.direct().push("team/app", &content).await;
+    let _ = site.run(&["verify"]).await.expect(2);
+    let check = ["--check", "manifests"];
+    let _ = site
+        .run(&[&["apply", "--auto-approve"], &check[..]].concat())
+        .await
+        .expect(0);
+    for target in &site.targets {
+        assert_holds(target, "mirror/app", &content).await;
+    }
+    let _ = site
+        .run(&[&["plan", "--detailed-exitcode"], &check[..]].concat())
+        .await
+        .expect(0);
 }

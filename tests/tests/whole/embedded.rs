@@ -157,6 +157,48 @@ async fn a_fallback_tag_is_made_for_a_target_without_the_referrers_api() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_referrers_api_tells_of_later_is_copied_though_the_tag_stands() {
+    if need("docker-registry") == Need::Skip {
+        return;
+    }
+    let (mut content, image, sbom) = attached();
+    let (source, modern) = (serve(Options::default()).await, serve(Options::default()).await);
+    let older = DockerRegistry::start().await;
+    Direct::new(&source.host()).push("team/app", &content).await;
+    let sandbox = Sandbox::new();
+    configure(
+        &sandbox,
+        &[
+            ("origin", &source.host(), ""),
+            ("modern", &modern.host(), ""),
+            ("older", older.host(), ""),
+        ],
+        "  - { from: origin/team/app, to: [modern/mirror/app, older/mirror/app] }\n",
+    );
+    let _ = sandbox.run(&["apply", "--auto-approve"]).await.expect(0);
+    let late =
+        [&image, &sbom].map(|subject| content.artifact(subject, "application/vnd.example.late", "late"));
+    content.cosign(&sbom);
+    Direct::new(&source.host()).push("team/app", &content).await;
+    let _ = sandbox.run(&["plan", "--detailed-exitcode"]).await.expect(2);
+    let _ = sandbox.run(&["apply", "--auto-approve"]).await.expect(0);
+    for (subject, late) in [&image, &sbom].iter().zip(late) {
+        let late = late.digest.to_string();
+        let told = referrers(&modern.host(), subject).await;
+        assert!(told.contains(&late) && told.len() == 2, "{told:?}");
+        let tag = subject.digest.to_string().replace(':', "-");
+        let direct = Direct::new(older.host());
+        let index = direct.manifest("mirror/app", &tag).await;
+        let index = index.expect("the fallback tag stands");
+        let text = String::from_utf8_lossy(&index.bytes);
+        assert!(told.iter().all(|digest| text.contains(digest)), "{text}");
+        assert!(direct.manifest("mirror/app", &late).await.is_some(), "{late}");
+    }
+    let _ = sandbox.run(&["plan", "--detailed-exitcode"]).await.expect(0);
+    let _ = sandbox.run(&["verify", "--deep"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mount_that_is_answered_with_a_session_is_uploaded_through_it() {
     let source = serve(Options::default()).await;
     let target = serve(Options {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oci::Digest;
 use testkit::binary::{Output, Sandbox};
 use testkit::image::{Content, Family};
-use testkit::software::{Need, need_regsync, regsync_once, skopeo};
+use testkit::software::{Need, built, need_built, skopeo};
 
 use crate::site::{self, End, Site, standing};
 
@@ -244,7 +244,7 @@ const REGSYNC_REPOSITORIES: [&str; 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn regsync_and_its_import_copy_the_same_tags() {
-    if need_regsync() == Need::Skip {
+    if need_built("regsync") == Need::Skip {
         return;
     }
     let Some(site) = Site::start(2).await else { return };
@@ -259,7 +259,8 @@ async fn regsync_and_its_import_copy_the_same_tags() {
     let file = site
         .sandbox
         .write("theirs/regsync.yml", &regsync_file(&site, theirs));
-    regsync_once(&file).await;
+    let home = file.parent().expect("a file has a directory");
+    built("regsync", home, &["once", "--config", "regsync.yml"]).await;
     site.sandbox.write("regsync.yml", &regsync_file(&site, ours));
     let output = import_and_apply(&site, &["regsync", "regsync.yml"]).await;
 

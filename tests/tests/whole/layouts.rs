@@ -1,11 +1,9 @@
 //! Layouts stand wherever a registry can: as a target, as a source, and served.
 
-use std::process::Stdio;
-
 use testkit::image::Content;
 use testkit::software::{skopeo, skopeo_raw};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
+use crate::serving::Serving;
 use crate::site::{self, Site, assert_holds};
 
 /// Writes a configuration with a layout `usb` beside the registries.
@@ -71,40 +69,16 @@ async fn a_layout_that_was_written_is_one_to_skopeo() {
 async fn a_layout_is_served_as_a_registry() {
     let family = site::family();
     let Some(site) = filled(&family).await else { return };
-    let mut child = site
-        .sandbox
-        .command(&["serve", "usb", "--listen", "127.0.0.1:0"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary can be run");
-    let stdout = child.stdout.take().expect("standard output is piped");
-    let stderr = child.stderr.take().expect("standard error is piped");
-    let host = tokio::select! {
-        Some(host) = address(stdout) => host,
-        Some(host) = address(stderr) => host,
-        else => panic!("serve names no address"),
-    };
+    let serving = Serving::start(&site.sandbox, "usb").await;
     for tag in ["1.0.0", "1.1.0", "latest"] {
-        let served = skopeo_raw(&host, "kept/app", tag).await;
+        let served = skopeo_raw(&serving.host, "kept/app", tag).await;
         assert_eq!(
             served,
             skopeo_raw(site.source.registry.host(), "team/app", tag).await,
             "{tag}"
         );
     }
-    let tags = testkit::push::Direct::new(&host).tags("kept/app").await;
+    let tags = testkit::push::Direct::new(&serving.host).tags("kept/app").await;
     assert!(tags.contains("latest"), "{tags:?}");
-    child.kill().await.expect("the server can be killed");
-}
-
-/// Reads lines until one names an address.
-async fn address(stream: impl AsyncRead + Unpin) -> Option<String> {
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        if let Some((_, rest)) = line.split_once("127.0.0.1:") {
-            let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-            return Some(format!("127.0.0.1:{port}"));
-        }
-    }
-    None
+    serving.end().await;
 }

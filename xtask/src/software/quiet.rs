@@ -4,13 +4,18 @@ use std::process::{Command, Stdio};
 
 /// Runs a command; where it fails, the last of its complaints is the error.
 pub(super) fn quiet(command: &mut Command) -> Result<(), String> {
+    heard(command).map(drop)
+}
+
+/// Runs a command as [`quiet`] does, and returns what it printed.
+pub(super) fn heard(command: &mut Command) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = [output.stdout, output.stderr].concat();
     Err(complaint(&String::from_utf8_lossy(&said)).unwrap_or_else(|| format!("{program}: {}", output.status)))

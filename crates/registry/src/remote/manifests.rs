@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use oci::{Descriptor, Digest, MAX_MANIFEST, Manifest, ManifestReference, MediaKind, MediaType};
+use oci::{
+    Algorithm, Descriptor, Digest, MAX_MANIFEST, Manifest, ManifestReference, MediaKind, MediaType, Tag,
+};
 
 use super::document::{Answer, Document};
 use super::repository::{RemoteRepository, digest_header};
@@ -11,6 +13,7 @@ use crate::{Deletion, Error, ErrorKind, ManifestPut, Operation};
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
 const SUBJECT: &str = "oci-subject";
+const TAG: &str = "oci-tag";
 
 /// Describes a manifest without reading it, as far as the registry tells.
 ///
@@ -109,7 +112,8 @@ fn verify(expected: &Digest, bytes: &Bytes, whose: &str) -> Result<(), Error> {
 /// Puts a manifest, byte for byte.
 ///
 /// A tag that can't be moved but stands at the manifest already is no error: the answer to an earlier try may have
-/// been lost.
+/// been lost. A manifest of another digest than SHA-256 is put by that, with the tag as a parameter: put by the tag it
+/// would stand there under its SHA-256.
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests>
 pub(super) async fn put(
@@ -121,16 +125,23 @@ pub(super) async fn put(
     if let ManifestReference::Digest(digest) = reference {
         verify(digest, manifest.bytes(), "the manifest is put as").map_err(|error| error.during(&action))?;
     }
-    let mut call = repository.call(Operation::PutManifest, Method::PUT, target(repository, reference));
+    let parameter = tag_parameter(reference, manifest);
+    let target = match parameter {
+        Some(tag) => repository.path(format_args!("manifests/{}?tag={tag}", manifest.digest())),
+        None => target(repository, reference),
+    };
+    let mut call = repository.call(Operation::PutManifest, Method::PUT, target);
     call.headers
         .insert(header::CONTENT_TYPE, content_type(&action, manifest)?);
     call.body = CallBody::Bytes(manifest.bytes().clone());
     call.redirects = Redirects::Refuse;
     let reply = repository.send(&action, call).await?;
     match reply.status {
-        StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => accepted(reply, manifest)
-            .await
-            .map_err(|error| error.during(&action)),
+        StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+            accepted(reply, manifest, parameter)
+                .await
+                .map_err(|error| error.during(&action))
+        }
         _ => {
             let error = Error::from_reply(&action, reply).await;
             stands_already(repository, reference, manifest, error).await
@@ -190,14 +201,43 @@ fn what(reference: &ManifestReference, manifest: &Manifest) -> String {
     }
 }
 
-async fn accepted(reply: Reply, manifest: &Manifest) -> Result<ManifestPut, Error> {
+/// Returns the tag that has to be a parameter, because put by it the manifest would get another digest.
+fn tag_parameter<'a>(reference: &'a ManifestReference, manifest: &Manifest) -> Option<&'a Tag> {
+    match reference {
+        ManifestReference::Tag(tag) if manifest.digest().algorithm() != Algorithm::Sha256 => Some(tag),
+        ManifestReference::Tag(_) | ManifestReference::Digest(_) => None,
+    }
+}
+
+async fn accepted(reply: Reply, manifest: &Manifest, parameter: Option<&Tag>) -> Result<ManifestPut, Error> {
     let subject = digest_header(&reply.headers, SUBJECT);
     let said = digest_header(&reply.headers, CONTENT_DIGEST);
+    let ignored = parameter.filter(|tag| !is_tagged(&reply.headers, tag));
     reply.drain().await;
     if let Some(said) = said {
         verify(&said, manifest.bytes(), "the registry stored")?;
     }
-    Ok(ManifestPut { subject })
+    match ignored {
+        Some(tag) => Err(untagged(tag)),
+        None => Ok(ManifestPut { subject }),
+    }
+}
+
+/// Tells whether a registry says that it has set a tag that was a parameter.
+fn is_tagged(headers: &HeaderMap, tag: &Tag) -> bool {
+    let values = headers.get_all(TAG).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|said| said.trim() == tag.as_str())
+}
+
+fn untagged(tag: &Tag) -> Error {
+    let message = format!(
+        "the registry took the manifest and did not set the tag {tag}: by tag, it knows manifests under SHA-256 alone"
+    );
+    Error::new(ErrorKind::Other, message)
+        .with_hint("its digest can be kept at this registry only without a tag")
 }
 
 async fn stands_already(

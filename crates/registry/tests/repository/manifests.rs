@@ -1,7 +1,7 @@
 //! Manifests from registries that lie or say too little.
 
-use oci::{Digest, Manifest, ManifestReference, MediaType, Tag};
-use registry::{ErrorKind, ManifestPut};
+use oci::{Algorithm, Digest, Manifest, ManifestReference, MediaType, Tag};
+use registry::{Error, ErrorKind, ManifestPut};
 use serde_json::json;
 
 use crate::scripted::{Raw, Received, Scripted};
@@ -150,7 +150,7 @@ async fn a_manifest_served_as_another_type_is_refused() {
     assert!(source.contains("calls itself"), "{source}");
 }
 
-async fn put(server: &Scripted, reference: &ManifestReference) -> Result<ManifestPut, registry::Error> {
+async fn put(server: &Scripted, reference: &ManifestReference) -> Result<ManifestPut, Error> {
     let repository = anonymous(&server.host()).writer(&name("a"));
     repository.put_manifest(reference, &app()).await
 }
@@ -181,6 +181,49 @@ async fn a_registry_that_stored_other_bytes_is_caught() {
     let error = put(&server, &tag()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Integrity);
     assert!(error.to_string().contains("the registry stored"), "{error}");
+}
+
+fn long() -> Manifest {
+    let bytes = app().bytes().clone();
+    let digest = Digest::of(Algorithm::Sha512, &bytes);
+    Manifest::parse_as(bytes, None, digest).unwrap()
+}
+
+async fn put_long(
+    answer: impl Fn() -> Raw + Send + Sync + 'static,
+) -> (Scripted, Result<ManifestPut, Error>) {
+    let server = Scripted::new(move |_, _| answer().header("Docker-Content-Digest", long().digest())).await;
+    let repository = anonymous(&server.host()).writer(&name("a"));
+    let answer = repository.put_manifest(&tag(), &long()).await;
+    (server, answer)
+}
+
+#[tokio::test]
+async fn a_manifest_under_sha512_is_put_by_that_with_its_tag_as_a_parameter() {
+    for tags in [&["v1"][..], &["v0, v1"], &["v0", "v1"]] {
+        let (server, answer) = put_long(move || {
+            let created = Raw::new(201);
+            tags.iter().fold(created, |raw, tag| raw.header("OCI-Tag", tag))
+        })
+        .await;
+        assert_eq!(answer.unwrap(), ManifestPut::default());
+        let line = format!("PUT /v2/a/manifests/{}?tag=v1", long().digest());
+        assert_eq!(server.lines(), [line]);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_tag_a_manifest_under_sha512_is_caught() {
+    for tags in [&[][..], &["v10"]] {
+        let (_, answer) = put_long(move || {
+            let created = Raw::new(201);
+            tags.iter().fold(created, |raw, tag| raw.header("OCI-Tag", tag))
+        })
+        .await;
+        let error = answer.unwrap_err();
+        assert!(error.to_string().contains("did not set the tag v1"), "{error}");
+        assert!(error.hint().is_some());
+    }
 }
 
 fn immutable() -> Raw {
