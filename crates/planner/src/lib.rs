@@ -31,6 +31,7 @@ mod make;
 mod roots;
 mod rules;
 mod seeds;
+mod signatures;
 mod stock;
 mod text;
 mod want;

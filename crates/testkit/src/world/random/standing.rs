@@ -97,13 +97,16 @@ pub(super) fn stand(world: &mut World, spec: &Spec, standing: Standing) {
             add(repository, &content);
         }
         6 => {
-            // Another's signature by cosign's tag.
+            // Another's signature by cosign's tag, or an image there that holds none.
             let subject = held.manifests[*digest].descriptor();
             let mut content = Content::new();
-            let layer = content.layer(Family::Oci, 99, 50);
-            let image = content.image(Family::Oci, "linux/amd64", &[layer]);
-            let tag = AttachmentTag::Cosign(oci::CosignKind::Signature).of(&subject.digest);
-            content.tags.insert(tag, image.digest);
+            if standing.tag.is_multiple_of(3) {
+                let layer = content.layer(Family::Oci, 99, 50);
+                content.sign(&subject, &[layer]);
+            } else {
+                let signer = (standing.tag % 5).to_string();
+                content.cosign_by(&subject, &[&signer, "another"]);
+            }
             add(repository, &content);
         }
         _ => {
