@@ -9,11 +9,20 @@ use transfer::Locks;
 
 use crate::context::{Context, environment_path};
 
+/// Whether other processes may write to the registries of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// They may.
+    Others,
+    /// The registries are this process's own.
+    Nobody,
+}
+
 /// Finds a directory for locks, where the plan writes tags that others may add to at the same time.
 ///
 /// Where there is none, that is said and nothing is locked.
 pub(crate) fn of(context: &Context, plan: &Plan) -> Locks {
-    if !plan.ops.iter().any(adds) {
+    if context.company == Company::Nobody || !plan.ops.iter().any(adds) {
         return Locks::none();
     }
     let mut found = Err(io::Error::from(io::ErrorKind::NotFound));

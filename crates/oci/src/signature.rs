@@ -66,7 +66,7 @@ impl<'m> Signatures<'m> {
 
     /// Returns the layers of `other` that are missing here, each once, in their order there.
     #[must_use]
-    pub fn lacking<'o>(self, other: &'o [Descriptor]) -> Vec<&'o Descriptor> {
+    pub fn lacking(self, other: &[Descriptor]) -> Vec<&Descriptor> {
         lacking(self.layers, other)
     }
 }

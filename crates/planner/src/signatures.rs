@@ -122,7 +122,7 @@ impl Needs<'_> {
 
     /// Says whether something that goes to the target names `image`, or is attached to it.
     fn is_needed_for_itself(&self, image: &Digest) -> bool {
-        let named = |manifest: &&Manifest| {
+        let named = |manifest: &Manifest| {
             let mut named = manifest.children().chain(manifest.subject());
             named.any(|descriptor| descriptor.digest == *image)
         };

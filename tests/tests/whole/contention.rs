@@ -9,6 +9,8 @@ use testkit::binary::{Sandbox, finish};
 use testkit::image::{Content, Family};
 use testkit::push::Direct;
 
+use crate::site::NO_CHANGES;
+
 /// So many processes attach to each subject.
 const PROCESSES: usize = 8;
 
@@ -223,4 +225,21 @@ async fn signatures_that_many_processes_attach_at_once_are_all_kept() {
 async fn a_layout_keeps_what_many_processes_attach_at_once() {
     none_is_lost_in_a_layout(By::Fallback, 8).await;
     none_is_lost_in_a_layout(By::Cosign, 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_lock_can_be_written_work_goes_on_and_that_is_said() {
+    let mut crowd = Crowd::gather(By::Cosign, 1).await;
+    let configuration = crowd.configuration(0, &crowd.itself());
+    crowd.sandbox.write("transship.yaml", &configuration);
+    let file = crowd.sandbox.write("file", "");
+    let nowhere = file.join("below").to_string_lossy().into_owned();
+    for name in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TMPDIR"] {
+        crowd.sandbox.set(name, &nowhere);
+    }
+    let applied = crowd.sandbox.run(&["apply", "--auto-approve"]).await.expect(0);
+    let _ = applied.warns(&["No directory for locks can be written"]);
+    let again = crowd.sandbox.run(&["plan"]).await.expect(0);
+    let again = again.says(&[NO_CHANGES]);
+    assert!(!again.stderr.contains("locks"), "only what attaches needs locks");
 }
