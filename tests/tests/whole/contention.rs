@@ -171,6 +171,18 @@ impl Crowd {
             .map(|subject| self.by.scheme().of(&subject.digest))
     }
 
+    /// What stands under the tags at the registry itself.
+    async fn standing(&self) -> Vec<Manifest> {
+        let target = Direct::new(&self.server.host());
+        let mut standing = Vec::new();
+        for tag in self.tags() {
+            let fetched = target.manifest("target", tag.as_str()).await;
+            let bytes = fetched.expect("the tag stands").bytes;
+            standing.push(Manifest::parse(bytes, None).expect("it is a manifest"));
+        }
+        standing
+    }
+
     /// Asserts that what stands under the tags holds what all sources have brought.
     fn assert_nothing_lost(&self, standing: impl IntoIterator<Item = Manifest>) {
         let wanted = PROCESSES * self.subjects.len();
@@ -185,14 +197,7 @@ impl Crowd {
 async fn none_is_lost_at_a_registry(by: By, rounds: usize) {
     let crowd = Crowd::gather(by, rounds).await;
     crowd.attach_to(&crowd.itself()).await;
-    let target = Direct::new(&crowd.server.host());
-    let mut standing = Vec::new();
-    for tag in crowd.tags() {
-        let fetched = target.manifest("target", tag.as_str()).await;
-        let bytes = fetched.expect("the tag stands").bytes;
-        standing.push(Manifest::parse(bytes, None).expect("it is a manifest"));
-    }
-    crowd.assert_nothing_lost(standing);
+    crowd.assert_nothing_lost(crowd.standing().await);
 }
 
 async fn none_is_lost_in_a_layout(by: By, rounds: usize) {
@@ -225,6 +230,22 @@ async fn signatures_that_many_processes_attach_at_once_are_all_kept() {
 async fn a_layout_keeps_what_many_processes_attach_at_once() {
     none_is_lost_in_a_layout(By::Fallback, 8).await;
     none_is_lost_in_a_layout(By::Cosign, 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_one_image_from_many_sources_keep_what_each_has_attached() {
+    for by in [By::Fallback, By::Cosign] {
+        let crowd = Crowd::gather(by, 2).await;
+        let host = crowd.server.host();
+        for round in 0..crowd.subjects.len() {
+            let copy = |source| {
+                let from = format!("{host}/source/{source}:v{round}");
+                vec!["copy".to_owned(), from, format!("{host}/target:v{round}")]
+            };
+            crowd.at_once(copy).await;
+        }
+        crowd.assert_nothing_lost(crowd.standing().await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
