@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::failure::Failure;
+use crate::locks::Company;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 
@@ -17,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) signals: Signals,
     /// When the run began.
     pub(crate) started: Timestamp,
+    /// Whether other processes may write what this one writes.
+    pub(crate) company: Company,
 }
 
 impl Context {

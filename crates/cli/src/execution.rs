@@ -6,6 +6,7 @@ use transfer::{Connections, Events, ExecuteOptions, Report, Stop, StopReason, ex
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::locks;
 use crate::progress::Progress;
 use crate::signals::Signal;
 
@@ -41,7 +42,10 @@ async fn until_abandoned(
     events: &Events,
 ) -> Option<Report> {
     let (stopper, stop) = Stop::channel();
-    let options = ExecuteOptions::default();
+    let options = ExecuteOptions {
+        locks: locks::of(context, plan),
+        ..ExecuteOptions::default()
+    };
     let ask = async {
         stopper.stop(reason(context.signals.first().await));
         context.signals.second().await;

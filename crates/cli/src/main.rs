@@ -12,6 +12,7 @@ mod execution;
 mod exit;
 mod failure;
 mod files;
+mod locks;
 mod platform;
 mod problem;
 mod progress;

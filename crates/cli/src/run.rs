@@ -9,6 +9,7 @@ use crate::commands;
 use crate::context::{Context, environment_path};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::locks::Company;
 use crate::signals::Signals;
 use crate::terminal::{Loudness, Terminal};
 
@@ -43,6 +44,7 @@ fn drive(
             terminal,
             signals,
             started,
+            company: Company::Others,
         };
         commands::run(&context, arguments.command).await
     });

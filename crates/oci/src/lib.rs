@@ -11,6 +11,7 @@ mod media_type;
 mod name;
 mod platform;
 mod reference;
+mod signature;
 
 pub use attachment::{AttachmentTag, CosignKind};
 pub use descriptor::Descriptor;
@@ -21,3 +22,4 @@ pub use media_type::{MediaKind, MediaType};
 pub use name::{Host, NameError, RepositoryName, Tag};
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ManifestReference, Reference, ReferenceError};
+pub use signature::{MAX_SIGNATURES, Signatures};

@@ -7,8 +7,8 @@ use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 use crate::stock::Stock;
 use crate::survey::Known;
 use crate::{
-    Answer, Capabilities, Listing, Place, Problem, ProblemKind, Question, RegistryName, Side, Standing,
-    Survey,
+    Answer, Capabilities, Creation, Listing, Place, Problem, ProblemKind, Question, RegistryName, Side,
+    Standing, Survey,
 };
 
 /// Why a thing is not known.
@@ -117,6 +117,20 @@ impl<'a> Ask<'a> {
     pub(crate) fn is_locked(&self, place: &Place, tag: &Tag) -> bool {
         self.stock(place)
             .is_some_and(|stock| stock.inventory().is_locked(tag))
+    }
+
+    /// Says why a tag that stands at `place` can't be moved, where that is known.
+    pub(crate) fn immovable(&mut self, place: &Place, tag: &Tag) -> Answered<Option<&'static str>> {
+        if self.is_locked(place, tag) {
+            return Ok(Some("is locked"));
+        }
+        let capabilities = self.capabilities(&place.registry);
+        if capabilities.creation != Creation::Call {
+            return Ok(None);
+        }
+        let standing = self.repository(&capabilities.unit(place))?;
+        let holds = standing.is_some_and(|standing| standing.immutable.holds(tag.as_str()));
+        Ok(holds.then_some("the repository's tags are immutable"))
     }
 
     /// The repository that a call of the vendor's would make; `None` where it does not exist.

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use oci::{AttachmentTag, Descriptor, Digest, Manifest, MediaKind, Tag};
+use oci::{AttachmentTag, CosignKind, Descriptor, Digest, Manifest, MediaKind, Signatures, Tag};
 
 use crate::ask::{Answered, Ask, Gap, Telling, both};
 use crate::content::Way;
 use crate::plan::Note;
+use crate::signatures::{self, UnionNeed};
 use crate::spec::{Check, Referrers};
 use crate::want::{MergeWant, Needs, TagNeed};
 
@@ -51,7 +52,7 @@ pub(crate) fn need<'a>(
                 gap,
                 match scheme {
                     AttachmentTag::Fallback => attaching.fallback(ask, &tag, needs),
-                    AttachmentTag::Cosign(_) => attaching.cosign(ask, &tag, needs),
+                    AttachmentTag::Cosign(kind) => attaching.cosign(ask, kind, &tag, needs),
                 },
             );
         }
@@ -97,8 +98,8 @@ struct Attaching<'a, 's> {
 }
 
 impl<'a> Attaching<'a, '_> {
-    /// A cosign tag is an image of its own; one that differs at the target is left.
-    fn cosign(&self, ask: &mut Ask<'a>, tag: &Tag, needs: &mut Needs<'a>) -> Answered<()> {
+    /// A cosign tag is an image of its own; to one that differs at the target the missing layers are added.
+    fn cosign(&self, ask: &mut Ask<'a>, kind: CosignKind, tag: &Tag, needs: &mut Needs<'a>) -> Answered<()> {
         let way = self.way;
         if let Referrers::ArtifactTypes(types) = &way.mirror.referrers {
             let image = ask.get(way.source, tag)?;
@@ -121,15 +122,68 @@ impl<'a> Attaching<'a, '_> {
         let (Some(here), Some(there)) = (here?, there?) else {
             return Ok(());
         };
-        if here.digest != there.digest {
-            let text = format!("{tag} differs from the source's and is left as it is");
-            needs.notes.insert(Note {
-                place: Some(way.target.clone()),
-                text,
-            });
-            return Ok(());
+        if here.digest == there.digest {
+            return self.recheck(ask, &here, needs);
         }
-        self.recheck(ask, &here, needs)
+        let (here, there) = (ask.get(way.source, tag), ask.get(way.target, tag));
+        let (Some(here), Some(there)) = (here?, there?) else {
+            return Ok(());
+        };
+        let lacking = match signatures::lacking(kind, here, there) {
+            Ok(lacking) if !lacking.is_empty() && ask.immovable(way.target, tag)?.is_some() => {
+                Err("the registry does not let it move".to_owned())
+            }
+            other => other,
+        };
+        match lacking {
+            Ok(lacking) => self.unite(ask, tag, here, lacking, needs),
+            Err(reason) => {
+                let text = format!("{tag} differs from the source's and is left as it is: {reason}");
+                needs.notes.insert(Note {
+                    place: Some(way.target.clone()),
+                    text,
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds layers of the source's image to the one that stands at the target. What refers to either image stays.
+    fn unite(
+        &self,
+        ask: &mut Ask<'a>,
+        tag: &Tag,
+        image: &'a Manifest,
+        lacking: Vec<&'a Descriptor>,
+        needs: &mut Needs<'a>,
+    ) -> Answered<()> {
+        let looked_at = match self.way.mirror.check {
+            Check::Blobs => {
+                Signatures::of(image).map_or_else(Vec::new, |held| held.layers().iter().collect())
+            }
+            Check::Tags | Check::Manifests => lacking.clone(),
+        };
+        let (mut blobs, mut gap) = (BTreeSet::new(), Ok(()));
+        for layer in &looked_at {
+            match self.way.lacks(ask, layer, needs) {
+                Ok(true) => {
+                    blobs.insert(layer.digest.clone());
+                }
+                Ok(false) => {}
+                Err(other) => gap = both(gap, Err(other)),
+            }
+        }
+        if !looked_at.is_empty() {
+            needs.known.insert(image.digest().clone(), Cow::Borrowed(image));
+            let union = UnionNeed {
+                subject: self.subject.clone(),
+                image: image.digest().clone(),
+                layers: lacking.into_iter().cloned().collect(),
+                blobs,
+            };
+            needs.unions.insert(tag.clone(), union);
+        }
+        gap
     }
 
     /// A fallback tag is copied byte for byte where the target has none, else its missing entries are added.

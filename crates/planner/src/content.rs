@@ -164,15 +164,9 @@ impl<'a> Way<'a> {
     fn need_blobs(self, ask: &mut Ask<'a>, manifest: &Manifest, needs: &mut Needs<'a>) -> Answered<()> {
         let mut gap = Ok(());
         for blob in manifest.blobs().filter(|blob| self.takes(blob)) {
-            gap = both(gap, agree_on_size(self, needs, blob));
-            let stands = if self.exists {
-                ask.blob(self.target, &blob.digest)
-            } else {
-                Ok(false)
-            };
-            match stands {
-                Ok(true) => {}
-                Ok(false) => {
+            match self.lacks(ask, blob, needs) {
+                Ok(false) => {}
+                Ok(true) => {
                     let need = needs.manifests.entry(manifest.digest().clone()).or_default();
                     need.blobs.insert(blob.digest.clone());
                 }
@@ -180,6 +174,15 @@ impl<'a> Way<'a> {
             }
         }
         gap
+    }
+
+    /// Says whether the target lacks a blob, whose size is noted.
+    pub(crate) fn lacks(self, ask: &mut Ask<'a>, blob: &Descriptor, needs: &mut Needs<'a>) -> Answered<bool> {
+        agree_on_size(self, needs, blob)?;
+        if !self.exists {
+            return Ok(true);
+        }
+        ask.blob(self.target, &blob.digest).map(|stands| !stands)
     }
 
     fn takes(self, blob: &Descriptor) -> bool {

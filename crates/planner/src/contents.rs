@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci::{Digest, Tag};
+use oci::{Digest, Manifest, Signatures, Tag};
 
 use crate::ask::Ask;
 use crate::roots;
+use crate::want::Extent;
 use crate::{Capabilities, Place, RegistryName, Spec, Survey};
 
 /// What should stand in one repository.
@@ -36,11 +37,18 @@ pub fn closure(
     }
     for ((digest, place), want) in wanted.manifests {
         let contents = closure.entry(place).or_default();
-        let blobs = wanted
-            .known
-            .get(&digest)
+        let manifest = wanted.known.get(&digest).map(AsRef::as_ref);
+        if want.extent == Extent::Layers {
+            let layers = manifest.and_then(Signatures::of).map(Signatures::layers);
+            let layers = layers.unwrap_or_default().iter();
+            contents
+                .blobs
+                .extend(layers.map(|layer| (layer.digest.clone(), layer.size)));
+            continue;
+        }
+        let blobs = manifest
             .into_iter()
-            .flat_map(|manifest| manifest.blobs())
+            .flat_map(Manifest::blobs)
             .filter(|blob| want.foreign || !blob.media_type.is_nondistributable());
         contents
             .blobs

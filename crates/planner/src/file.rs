@@ -81,7 +81,7 @@ impl Summary {
                 OpKind::PutManifest => summary.manifests.put += places,
                 OpKind::UpdateRepository => summary.repositories.update += places,
                 OpKind::ImportImage => summary.manifests.import += places,
-                OpKind::MergeReferrers | OpKind::PutTag => {}
+                OpKind::MergeReferrers | OpKind::MergeSignatures | OpKind::PutTag => {}
             }
         }
         summary

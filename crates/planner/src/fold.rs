@@ -120,6 +120,7 @@ impl Drafts {
             OpKind::PutTag => "tag",
             OpKind::UpdateRepository => "update",
             OpKind::ImportImage => "import",
+            OpKind::MergeSignatures => "signatures",
         };
         let number = self.numbers.entry(word).or_default();
         *number += 1;

@@ -33,6 +33,7 @@ mod make;
 mod roots;
 mod rules;
 mod seeds;
+mod signatures;
 mod stock;
 mod text;
 mod want;

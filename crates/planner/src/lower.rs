@@ -49,6 +49,7 @@ pub(crate) fn lower(ask: &Ask<'_>, wanted: &Wanted<'_>, seeds: &Seeds, ranked: &
     }
     lowering.tags(TagRole::Attachment);
     lowering.merges();
+    lowering.unions();
     lowering.tags(TagRole::Selected);
     lowering.drafts.into_ops()
 }
@@ -494,6 +495,25 @@ impl<'l> Lowering<'_, 'l> {
                 from: Some(merge.source.clone()),
                 entries: merge.entries.values().cloned().collect(),
                 ..draft(OpKind::MergeReferrers, "the fallback tag lacks these referrers")
+            };
+            self.drafts.fold(&Item::Merge(tag.clone()), &draft, vec![wish], 1);
+        }
+    }
+
+    /// Layers that go into an image which stands at the target, or comes there under the same tag from another source.
+    fn unions(&mut self) {
+        for ((place, tag), union) in &self.wanted.unions {
+            let mut wish = self.settled_wish(place);
+            let layers = union.layers.iter().map(|layer| Item::Blob(layer.digest.clone()));
+            let waits = layers.chain([Item::Tag(tag.clone())]);
+            wish.after
+                .extend(waits.filter_map(|item| self.drafts.placed(item, place)));
+            let draft = Draft {
+                digest: Some(union.subject.clone()),
+                tag: Some(tag.clone()),
+                from: Some(union.source.clone()),
+                entries: union.layers.clone(),
+                ..draft(OpKind::MergeSignatures, "the cosign tag lacks these layers")
             };
             self.drafts.fold(&Item::Merge(tag.clone()), &draft, vec![wish], 1);
         }

@@ -128,10 +128,10 @@ pub struct Op {
     pub id: OpId,
     /// What it does.
     pub kind: OpKind,
-    /// The blob or manifest; for `merge_referrers` the subject.
+    /// The blob or manifest; for `merge_referrers` and `merge_signatures` the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// The tag that `put_tag` moves and `merge_referrers` writes.
+    /// The tag that `put_tag` moves, and that `merge_referrers` and `merge_signatures` write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<Tag>,
     /// Where the blob or manifest is read.
@@ -145,7 +145,7 @@ pub struct Op {
     /// The ops that must have ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after_end: Vec<OpId>,
-    /// The descriptors that `merge_referrers` adds.
+    /// The descriptors that `merge_referrers` and `merge_signatures` add.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<Descriptor>,
     /// The settings that `update_repository` changes.
@@ -175,6 +175,8 @@ pub enum OpKind {
     UpdateRepository,
     /// Lets the registry fetch an image with all it names.
     ImportImage,
+    /// Adds layers to the image under one of cosign's tags.
+    MergeSignatures,
 }
 
 /// One place an op goes to.

@@ -90,6 +90,12 @@ impl Counts {
     fn add(&mut self, kind: OpKind) {
         match kind {
             OpKind::PutManifest | OpKind::PutTag | OpKind::MergeReferrers => self.manifests += 1,
+            // The config that names the layers is made anew and sent.
+            OpKind::MergeSignatures => {
+                self.manifests += 1;
+                self.sessions += 1;
+                self.blobs += 1;
+            }
             OpKind::MountBlob => self.sessions += 1,
             OpKind::UploadBlob => {
                 self.sessions += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use oci::Digest;
+use oci::{Descriptor, Digest};
 use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
 
@@ -48,6 +48,9 @@ impl Plan {
             OpKind::PutManifest => manifest(),
             OpKind::PutTag => manifest() && op.tag.is_some() && all(|at| at.expect.is_some()),
             OpKind::MergeReferrers => digest.is_some() && op.tag.is_some() && !op.entries.is_empty(),
+            OpKind::MergeSignatures => {
+                digest.is_some() && op.tag.is_some() && op.from.is_some() && !op.entries.is_empty()
+            }
         };
         let known = |place: &Place| self.registries.contains_key(&place.registry);
         let mounts = op.kind == OpKind::MountBlob;
@@ -139,6 +142,7 @@ impl<'p> Index<'p> {
                 OpKind::PutTag => (4, None, op.tag.as_ref()),
                 OpKind::UpdateRepository => (5, None, None),
                 OpKind::ImportImage => (2, op.digest.as_ref(), None),
+                OpKind::MergeSignatures => (6, None, op.tag.as_ref()),
             };
             for at in &op.at {
                 if !placed.insert((at.place(), what)) {
@@ -156,7 +160,12 @@ impl<'p> Index<'p> {
     /// Whatever a manifest names and the plan places at the same place, the manifest waits for.
     fn content_first(&self, manifests: &BTreeMap<Digest, ManifestEntry>) -> Result<(), PlanError> {
         let mut placing: HashMap<(Place, &Digest), &OpId> = HashMap::new();
-        let places = |op: &&Op| !matches!(op.kind, OpKind::PutTag | OpKind::MergeReferrers);
+        let places = |op: &&Op| {
+            !matches!(
+                op.kind,
+                OpKind::PutTag | OpKind::MergeReferrers | OpKind::MergeSignatures
+            )
+        };
         for op in self.ops.iter().filter(places) {
             for at in &op.at {
                 if let Some(digest) = &op.digest {
@@ -189,14 +198,24 @@ impl<'p> Index<'p> {
                             .collect()
                     }
                 };
-                if let Some(id) = needed.into_iter().find(|id| !op.after.contains(id)) {
-                    return broken(format!(
-                        "{} does not wait for {id}, which places what it names",
-                        op.id
-                    ));
-                }
+                Self::waits_for(op, needed)?;
             }
         }
+        let unions = self.ops.iter().filter(|op| op.kind == OpKind::MergeSignatures);
+        for (op, at) in unions.flat_map(|op| op.at.iter().map(move |at| (op, at))) {
+            let layer = |entry: &'p Descriptor| placing.get(&(at.place(), &entry.digest));
+            Self::waits_for(op, op.entries.iter().filter_map(layer).collect())?;
+        }
         Ok(())
+    }
+
+    fn waits_for(op: &Op, needed: Vec<&&OpId>) -> Result<(), PlanError> {
+        match needed.into_iter().find(|id| !op.after.contains(id)) {
+            Some(id) => broken(format!(
+                "{} does not wait for {id}, which places what it names",
+                op.id
+            )),
+            None => Ok(()),
+        }
     }
 }

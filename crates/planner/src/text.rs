@@ -23,6 +23,7 @@ impl Plan {
         self.repository_lines().into_iter().for_each(&mut line);
         self.tag_lines().into_iter().for_each(&mut line);
         self.attachment_lines().into_iter().for_each(&mut line);
+        self.union_lines().into_iter().for_each(&mut line);
         self.repair_lines().into_iter().for_each(&mut line);
         self.blocked.iter().map(problem_line).for_each(&mut line);
         for note in &self.notes {
@@ -128,8 +129,31 @@ impl Plan {
                 .insert(place);
         }
         let lines = folded.into_iter().map(|((name, count), places)| {
-            let noun = if count == 1 { "attachment" } else { "attachments" };
-            format!("+ {}  {count} {noun}", fold(&name, &places))
+            format!("+ {}  {}", fold(&name, &places), counted(count, "attachment"))
+        });
+        lines.collect()
+    }
+
+    /// Cosign tags to which layers are added, a line per repository.
+    fn union_lines(&self) -> Vec<String> {
+        let mut tags: BTreeMap<Place, (u64, u64)> = BTreeMap::new();
+        for op in self.of_kind(OpKind::MergeSignatures) {
+            for place in places(op) {
+                let (tags, layers) = tags.entry(place).or_default();
+                *tags += 1;
+                *layers += op.entries.len() as u64;
+            }
+        }
+        let mut folded: BTreeMap<(String, (u64, u64)), BTreeSet<Place>> = BTreeMap::new();
+        for (place, counts) in tags {
+            folded
+                .entry((place.repository.to_string(), counts))
+                .or_default()
+                .insert(place);
+        }
+        let lines = folded.into_iter().map(|((name, (tags, layers)), places)| {
+            let (tags, layers) = (counted(tags, "attachment"), counted(layers, "layer"));
+            format!("~ {}  {tags} extended by {layers}", fold(&name, &places))
         });
         lines.collect()
     }
@@ -172,7 +196,7 @@ impl Plan {
                         named.insert((place.clone(), digest));
                     }
                     OpKind::PutManifest | OpKind::ImportImage => {}
-                    OpKind::MergeReferrers => {
+                    OpKind::MergeReferrers | OpKind::MergeSignatures => {
                         named.extend(op.entries.iter().map(|entry| (place.clone(), &entry.digest)));
                         continue;
                     }
@@ -218,6 +242,11 @@ impl Plan {
         line.push('.');
         line
     }
+}
+
+/// Counts with a plural in `s`.
+fn counted(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The settings that a repository is made with: plain ones with their values, policies and maps by their names.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
 
 use crate::plan::{Expect, Note, TagCounts};
+use crate::signatures::{UnionNeed, UnionWant};
 use crate::{Drift, Place, Problem};
 
 /// What must come to stand, over all roots.
@@ -23,6 +24,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) tags: BTreeMap<(Place, Tag), TagWant>,
     /// Fallback tags to add entries to.
     pub(crate) merges: BTreeMap<(Place, Tag), MergeWant>,
+    /// Cosign tags to add layers to.
+    pub(crate) unions: BTreeMap<(Place, Tag), UnionWant>,
     /// Sizes of all blobs named above.
     pub(crate) sizes: BTreeMap<Digest, u64>,
     /// The order in which sources are preferred.
@@ -54,12 +57,23 @@ pub(crate) struct ManifestWant {
     pub(crate) source: Place,
     /// Whether it must be put; else only blobs of it are missing.
     pub(crate) put: bool,
+    /// How much of it should stand there.
+    pub(crate) extent: Extent,
     /// Its blobs that are missing there.
     pub(crate) blobs: BTreeSet<Digest>,
     /// Whether its layers that are fetched from elsewhere are copied too.
     pub(crate) foreign: bool,
     /// Whether something asks for it by digest alone.
     pub(crate) by_digest: bool,
+}
+
+/// How much of a manifest should stand at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// Its layers: another manifest names them there.
+    Layers,
+    /// All of it.
+    Whole,
 }
 
 /// A tag at a place.
@@ -109,6 +123,7 @@ pub(crate) struct Needs<'a> {
     pub(crate) manifests: BTreeMap<Digest, ManifestNeed>,
     pub(crate) tags: BTreeMap<Tag, TagNeed>,
     pub(crate) merges: BTreeMap<Tag, MergeWant>,
+    pub(crate) unions: BTreeMap<Tag, UnionNeed>,
     pub(crate) attachments: BTreeSet<Digest>,
     pub(crate) notes: BTreeSet<Note>,
     /// The manifests of the root and of what is attached, whether they stand at the target or not.
@@ -146,7 +161,8 @@ impl<'a> Wanted<'a> {
     }
 
     /// Adds what a root needs at `place`, read at `source`. Returns what the root's tag waits for.
-    pub(crate) fn join(&mut self, place: &Place, source: &Place, needs: Needs<'a>) -> BTreeSet<Wait> {
+    pub(crate) fn join(&mut self, place: &Place, source: &Place, mut needs: Needs<'a>) -> BTreeSet<Wait> {
+        self.unite(place, &mut needs);
         let mut waits = BTreeSet::new();
         for digest in &needs.attachments {
             if needs.manifests.get(digest).is_some_and(|need| need.put) {
@@ -155,16 +171,8 @@ impl<'a> Wanted<'a> {
             }
         }
         for (digest, need) in needs.manifests {
-            let want = self
-                .manifests
-                .entry((digest, place.clone()))
-                .or_insert_with(|| ManifestWant {
-                    source: source.clone(),
-                    put: false,
-                    blobs: BTreeSet::new(),
-                    foreign: false,
-                    by_digest: false,
-                });
+            let want = self.manifest(digest, place, source);
+            want.extent = Extent::Whole;
             want.put |= need.put;
             want.blobs.extend(need.blobs);
             want.foreign |= need.foreign;
@@ -194,10 +202,45 @@ impl<'a> Wanted<'a> {
         self.made.extend(needs.made);
         let partial = needs.partial.into_iter();
         self.partial.extend(partial.map(|digest| (digest, place.clone())));
+        for (tag, union) in needs.unions {
+            waits.extend([Wait::Tag(tag.clone()), Wait::Merge(tag.clone())]);
+            self.add_union(place, source, tag, union);
+        }
         self.sizes.extend(needs.sizes);
         self.known.extend(needs.known);
         self.notes.extend(needs.notes);
         waits
+    }
+
+    /// A manifest at a place, of which nothing is wanted yet unless something was before.
+    fn manifest(&mut self, digest: Digest, place: &Place, source: &Place) -> &mut ManifestWant {
+        let want = || ManifestWant {
+            source: source.clone(),
+            put: false,
+            extent: Extent::Layers,
+            blobs: BTreeSet::new(),
+            foreign: false,
+            by_digest: false,
+        };
+        self.manifests.entry((digest, place.clone())).or_insert_with(want)
+    }
+
+    fn add_union(&mut self, place: &Place, source: &Place, tag: Tag, union: UnionNeed) {
+        let image = self.manifest(union.image.clone(), place, source);
+        image.blobs.extend(union.blobs);
+        if union.layers.is_empty() {
+            return;
+        }
+        self.attachments.insert((place.clone(), union.image));
+        let want = || UnionWant {
+            subject: union.subject,
+            source: source.clone(),
+            layers: Vec::new(),
+        };
+        self.unions
+            .entry((place.clone(), tag))
+            .or_insert_with(want)
+            .add(union.layers);
     }
 
     /// Adds an attaching tag. Where two sources attach by the same fallback tag, the second's entries are merged.

@@ -346,7 +346,7 @@ fn a_cosign_tag_that_differs_at_the_target_is_left_and_named() {
         .holds("site/app", sign(9));
     let plan = world.plan(&world.spec(app(&["site/app"])));
     insta::assert_snapshot!(plan.text(), @r"
-    note: site/app: sha256-ea7ec7967451e23b8801cea54e9575ba0b406d3aac0af5084af01ed515fd7afb.sig differs from the source's and is left as it is
+    note: site/app: sha256-ea7ec7967451e23b8801cea54e9575ba0b406d3aac0af5084af01ed515fd7afb.sig differs from the source's and is left as it is: what is not a list of signatures can't be united
 
     No changes. Every target matches.
     ");

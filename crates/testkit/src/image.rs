@@ -12,6 +12,9 @@ pub const SBOM: &str = "application/spdx+json";
 /// The artifact type of the signatures made here.
 pub const SIGNATURE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 
+/// The annotation of a layer that holds cosign's signature.
+pub const SIGNED: &str = "dev.cosignproject.cosign/signature";
+
 /// Which of the two families of media types an image is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -203,15 +206,36 @@ impl Content {
 
     /// Adds a signature of `subject` as cosign's tag scheme has it, `sha256-<hex>.sig`.
     pub fn cosign(&mut self, subject: &Descriptor) -> Descriptor {
+        let layer = self.signature_layer(subject, None);
+        self.sign(subject, &[layer])
+    }
+
+    /// Adds signatures of `subject` by several signers under cosign's tag: the payload is the same for all of them.
+    pub fn cosign_by(&mut self, subject: &Descriptor, signers: &[&str]) -> Descriptor {
+        let layers: Vec<_> = signers
+            .iter()
+            .map(|signer| self.signature_layer(subject, Some(signer)))
+            .collect();
+        self.sign(subject, &layers)
+    }
+
+    fn signature_layer(&mut self, subject: &Descriptor, signer: Option<&str>) -> Descriptor {
         let payload = format!(
             r#"{{"critical":{{"image":{{"docker-manifest-digest":"{}"}}}}}}"#,
             subject.digest
         );
-        let layer = self.blob(
+        let mut layer = self.blob(
             MediaType::new("application/vnd.dev.cosign.simplesigning.v1+json"),
             payload,
         );
-        let image = self.image(Family::Oci, "linux/amd64", &[layer]);
+        let annotation = |signer: &str| (SIGNED.to_owned(), format!("by {signer}"));
+        layer.annotations.extend(signer.map(annotation));
+        layer
+    }
+
+    /// Points cosign's tag for signatures at an image of these layers.
+    pub fn sign(&mut self, subject: &Descriptor, layers: &[Descriptor]) -> Descriptor {
+        let image = self.image(Family::Oci, "linux/amd64", layers);
         let tag = AttachmentTag::Cosign(CosignKind::Signature).of(&subject.digest);
         self.tags.insert(tag, image.digest.clone());
         image

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -25,8 +26,18 @@ pub struct Connected {
     pub concurrency: usize,
     /// Its host, where it has one.
     pub host: Option<Host>,
+    /// Its directory, where it is a layout.
+    pub layout: Option<PathBuf>,
     /// What `create_repositories` says of its repositories, where it is a map.
     pub settings: Option<Value>,
+}
+
+impl Connected {
+    /// Tells the registry from others, whatever its name is in a configuration.
+    pub(crate) fn identity(&self) -> Option<String> {
+        let layout = || Some(format!("oci:{}", self.layout.as_ref()?.display()));
+        self.host.as_ref().map(ToString::to_string).or_else(layout)
+    }
 }
 
 /// The registries at hand, by name.

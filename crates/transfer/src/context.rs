@@ -1,7 +1,8 @@
 //! What every worker shares.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oci::{Digest, Host, Manifest, Tag};
@@ -11,16 +12,14 @@ use registry::{ReadRepository, Upload, WriteRepository};
 
 use crate::counters::Counters;
 use crate::fault::Fault;
+use crate::locks::{Held, Stripes};
 use crate::manifests::Manifests;
 use crate::newborns::Newborns;
-use crate::{Connected, Connections};
+use crate::{Connected, Connections, Event, Events, ExecuteOptions};
 
 /// How much more patience parts need: the client itself notices a part that stalls, and one of 4 MiB may take minutes on a
 /// slow line.
 const PARTS: u32 = 10;
-
-/// Held across requests, so that they are one change.
-type Lock = Arc<tokio::sync::Mutex<()>>;
 
 /// What every worker shares: the registries, what was read, and what is counted.
 #[derive(Debug)]
@@ -34,24 +33,29 @@ pub(crate) struct Context {
     pub(crate) newborns: Newborns,
     connected: BTreeMap<RegistryName, Connected>,
     manifests: Manifests,
-    merging: Mutex<HashMap<(Place, Tag), Lock>>,
+    stripes: Stripes,
+    events: Events,
+    /// Whether it was told that nothing is locked between processes.
+    told: AtomicBool,
 }
 
 impl Context {
     pub(crate) fn new(
         connections: &Connections,
-        counters: Arc<Counters>,
+        events: &Events,
+        options: &ExecuteOptions,
         window: u64,
-        patience: Duration,
     ) -> Self {
         Self {
-            counters,
+            counters: events.counters(),
             window,
-            patience,
+            patience: options.patience,
             newborns: Newborns::default(),
             connected: connections.by_name().clone(),
             manifests: Manifests::default(),
-            merging: Mutex::default(),
+            stripes: Stripes::new(options.locks.clone()),
+            events: events.clone(),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -106,9 +110,18 @@ impl Context {
         self.manifests.get(digest, entry, from, repository.as_ref()).await
     }
 
-    /// Returns what is held while a tag's index is read, changed and written back.
-    pub(crate) fn merging(&self, place: &Place, tag: &Tag) -> Lock {
-        let mut merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(merging.entry((place.clone(), tag.clone())).or_default())
+    /// Holds a tag against everybody else on this machine while it is read, changed and written back.
+    ///
+    /// Where it can't be locked between processes, that is told once and work goes on.
+    pub(crate) async fn hold(&self, place: &Place, tag: &Tag) -> Held {
+        let connected = self.connected.get(&place.registry);
+        let registry = connected.and_then(Connected::identity);
+        let registry = registry.unwrap_or_else(|| place.registry.to_string());
+        let (held, error) = self.stripes.hold(&registry, &place.repository, tag).await;
+        if let Some(error) = error.filter(|_| !self.told.swap(true, Ordering::Relaxed)) {
+            let error = format!("tags are not locked against other processes of this machine: {error}");
+            self.events.send(Event::Unlocked { error });
+        }
+        held
     }
 }

@@ -112,12 +112,7 @@ impl<'a> Dispatcher<'a> {
             plan,
             options,
             events,
-            context: Arc::new(Context::new(
-                connections,
-                events.counters(),
-                window,
-                options.patience,
-            )),
+            context: Arc::new(Context::new(connections, events, options, window)),
             open: nodes.len(),
             nodes,
             queues: vec![BTreeSet::new(); graph.registries().len()],
@@ -364,7 +359,7 @@ pub(crate) fn rank(kind: OpKind) -> u8 {
         OpKind::CreateRepository | OpKind::UpdateRepository | OpKind::ImportImage => 0,
         OpKind::MountBlob => 1,
         OpKind::PutManifest => 2,
-        OpKind::MergeReferrers => 3,
+        OpKind::MergeReferrers | OpKind::MergeSignatures => 3,
         OpKind::PutTag | OpKind::UploadBlob => 4,
     }
 }

@@ -98,6 +98,11 @@ pub enum Event {
         /// Why, and which of both.
         error: String,
     },
+    /// Tags are not locked against other processes of this machine, and work goes on.
+    Unlocked {
+        /// Why.
+        error: String,
+    },
     /// The run was asked to stop: nothing new starts.
     Stopping {
         /// Who asked.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use planner::Plan;
 
 use crate::dispatcher::Dispatcher;
-use crate::{Connections, Event, Events, Report, Stop};
+use crate::{Connections, Event, Events, Locks, Report, Stop};
 
 /// How a plan is executed.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct ExecuteOptions {
     pub grace: Duration,
     /// How long a failed upload rests before the next try; each try doubles it.
     pub rest: Duration,
+    /// Where the processes of this machine lock the tags that they add to.
+    pub locks: Locks,
 }
 
 impl Default for ExecuteOptions {
@@ -36,6 +38,7 @@ impl Default for ExecuteOptions {
             patience: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             rest: Duration::from_secs(1),
+            locks: Locks::none(),
         }
     }
 }

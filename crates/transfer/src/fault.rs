@@ -81,6 +81,13 @@ impl Fault {
         }
     }
 
+    pub(crate) fn hinted(self, hint: &str) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+
     /// Returns true where a fresh upload session may fare better.
     pub(crate) fn may_pass(&self) -> bool {
         // A session that is gone answers 404; bytes that arrived damaged are refused by their digest.

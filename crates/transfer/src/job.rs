@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::landing::Landing;
-use crate::merge;
+use crate::{attach, merge, signatures};
 
 /// One op at one place, with everything it needs.
 #[derive(Debug)]
@@ -42,6 +42,10 @@ pub(crate) enum Job {
         subject: Digest,
         tag: Tag,
         entries: Vec<Descriptor>,
+    },
+    Unite {
+        tag: Tag,
+        layers: Vec<Descriptor>,
     },
 }
 
@@ -87,6 +91,10 @@ impl Job {
                 tag: op.tag.clone()?,
                 entries: op.entries.clone(),
             },
+            OpKind::MergeSignatures => Self::Unite {
+                tag: op.tag.clone()?,
+                layers: op.entries.clone(),
+            },
             OpKind::UploadBlob => return None,
         })
     }
@@ -115,7 +123,10 @@ impl Job {
             Self::Import { digest, from } => import(context, place, digest, from).await,
             Self::PutManifest(carried) => put(context, place, carried).await,
             Self::PutTag { carried, tag, expect } => {
-                let landing = put_tag(context, place, carried, tag, expect).await;
+                let landing = match AttachmentTag::scheme(tag) {
+                    Some(_) => attach(context, place, carried, tag, expect).await,
+                    None => put_tag(context, place, carried, tag, expect).await,
+                };
                 landing.map_err(|fault| fault.about(tag))
             }
             Self::Merge {
@@ -123,7 +134,13 @@ impl Job {
                 tag,
                 entries,
             } => {
-                let landing = merge::merge(context, place, subject, tag, entries).await;
+                let held = context.hold(place, tag).await;
+                let landing = merge::merge(context, &held, place, Some(subject), tag, entries).await;
+                landing.map_err(|fault| fault.about(tag))
+            }
+            Self::Unite { tag, layers } => {
+                let held = context.hold(place, tag).await;
+                let landing = signatures::unite(context, &held, place, tag, layers).await;
                 landing.map_err(|fault| fault.about(tag))
             }
         }
@@ -344,11 +361,48 @@ async fn put_tag(
     }
 }
 
-/// Does what the settings of the repository ask for after a tag was written. Tags that attach something grow later.
+/// Puts a tag that attaches something. Where somebody else has put another since the plan, ours is added to that.
+///
+/// Nothing seals such a tag: it may grow later.
+async fn attach(
+    context: &Context,
+    place: &Place,
+    carried: &Carried,
+    tag: &Tag,
+    expect: &Expect,
+) -> Result<Landing, Fault> {
+    let held = context.hold(place, tag).await;
+    let repository = context.writer(place)?;
+    let found = repository.head_manifest(&tag.clone().into()).await;
+    let found = found.map_err(|error| Fault::target(place, &error))?;
+    let found = found.map(|descriptor| descriptor.digest);
+    let fault = match &found {
+        Some(found) if *found == carried.digest => return Ok(Landing::AlreadyDone),
+        Some(_) => {
+            let ours = carried.read(context).await?;
+            if let Some(landing) = attach::add(context, &held, place, &ours, tag).await? {
+                return Ok(landing);
+            }
+            stale(place, tag, found.as_ref(), expect)
+        }
+        None => match write(context, &repository, place, carried, tag).await? {
+            None => {
+                let ours = carried.read(context).await?;
+                attach::keep(context, &held, place, &ours, tag).await?;
+                return Ok(Landing::TagWritten {
+                    before: None,
+                    unsealed: None,
+                });
+            }
+            Some(fault) => fault,
+        },
+    };
+    put(context, place, carried).await?;
+    Ok(Landing::TagKept(fault))
+}
+
+/// Does what the settings of the repository ask for after a tag was written.
 async fn seal(context: &Context, place: &Place, tag: &Tag) -> Result<(), Fault> {
-    if AttachmentTag::scheme(tag).is_some() {
-        return Ok(());
-    }
     let connected = context.connected(place, Side::Target)?;
     let settings = connected.settings.as_ref();
     let sealed = connected.provider.seal(&place.repository, tag, settings).await;

@@ -5,6 +5,7 @@
 //!
 //! Nothing here prints. What happens is sent as [`Event`]s, how far it is stands in [`Counters`].
 
+mod attach;
 mod cache;
 mod connections;
 mod context;
@@ -20,6 +21,7 @@ mod graph;
 mod job;
 mod landing;
 mod ledger;
+mod locks;
 mod manifests;
 mod merge;
 mod newborns;
@@ -28,6 +30,7 @@ mod progress;
 mod reads;
 mod rehash;
 mod report;
+mod signatures;
 mod stop;
 mod survey;
 mod upload;
@@ -38,6 +41,7 @@ pub use counters::{ByteCounts, Counters};
 pub use discover::discover;
 pub use event::{Event, Events};
 pub use execute::{ExecuteOptions, execute};
+pub use locks::Locks;
 pub use node::Outcome;
 pub use rehash::rehash;
 pub use report::{Change, Failure, OpTally, Report, RepositoryTally, RunOutcome, TagTally, TransferredBytes};

@@ -13,9 +13,10 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::landing::Landing;
+use crate::locks::Held;
 
 /// How often the index is written before giving up on somebody else who writes it too.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// An index as it is written. Field order is the order of its bytes.
 #[derive(Serialize)]
@@ -28,7 +29,8 @@ struct Index<'a> {
     annotations: BTreeMap<String, String>,
 }
 
-/// Makes sure that `entries` are listed as referring to `subject`: by the registry itself, or under `tag`.
+/// Makes sure that `entries` are listed as referring to `subject`: by the registry itself, or under `tag`. Without a subject
+/// the registry is not asked.
 ///
 /// A tag that stands there is completed whatever the registry lists: clients read it. None is made where the registry
 /// lists everything.
@@ -37,19 +39,19 @@ struct Index<'a> {
 /// written again where somebody else's write took our entries away.
 pub(crate) async fn merge(
     context: &Context,
+    _held: &Held,
     place: &Place,
-    subject: &Digest,
+    subject: Option<&Digest>,
     tag: &Tag,
     entries: &[Descriptor],
 ) -> Result<Landing, Fault> {
-    let lock = context.merging(place, tag);
-    let _held = lock.lock().await;
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
     let reference: ManifestReference = tag.clone().into();
     for attempt in 0..=ATTEMPTS {
         let standing = repository.get_manifest(&reference).await.map_err(failed)?;
         if standing.is_none()
+            && let Some(subject) = subject
             && listed(repository.as_ref(), subject, entries)
                 .await
                 .map_err(failed)?
@@ -70,9 +72,14 @@ pub(crate) async fn merge(
             .await
             .map_err(failed)?;
     }
+    Err(lost(place, tag))
+}
+
+/// Somebody else does not let us get our word in.
+pub(crate) fn lost(place: &Place, tag: &Tag) -> Fault {
     let text =
         format!("somebody else keeps writing tag {tag} of {place}: entries were lost {ATTEMPTS} times");
-    Err(Fault::new(Side::Target, place, ProblemKind::Other, text))
+    Fault::new(Side::Target, place, ProblemKind::Other, text)
 }
 
 async fn listed(

@@ -50,6 +50,7 @@ impl Site {
             provider: Arc::new(provider),
             concurrency: 16,
             host: None,
+            layout: None,
             settings: None,
         }
     }

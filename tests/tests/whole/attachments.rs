@@ -1,9 +1,9 @@
 //! What is attached to a manifest follows it.
 
 use oci::Descriptor;
-use testkit::image::{Content, Family};
+use testkit::image::{Content, Family, SIGNED};
 
-use crate::site::{self, Site, assert_holds, standing};
+use crate::site::{self, End, Site, assert_holds, standing};
 
 fn signed() -> Content {
     let mut content = Content::new();
@@ -106,6 +106,82 @@ async fn referrers_of_the_target_stay_when_those_of_the_source_are_added() {
             .is_some()
     );
     site.assert_settled().await;
+}
+
+/// Cosign's tag of an image that source and target have signed apart from each other.
+async fn countersigned(ours: &[&str], theirs: &[&str]) -> Option<(Site, String)> {
+    let base = site::single("v1", 1, 2_000);
+    let file = base.manifests[0].clone();
+    let image = Descriptor::new(file.media_type, file.digest.clone(), file.bytes.len() as u64);
+    let (mut at_source, mut at_target) = (base.clone(), base);
+    at_source.cosign_by(&image, ours);
+    at_target.cosign_by(&image, theirs);
+    let site = Site::mirroring(1, &[("team/app", &at_source)]).await?;
+    site.targets[0].direct().push("mirror/app", &at_target).await;
+    let tag = format!("{}.sig", file.digest.to_string().replace(':', "-"));
+    Some((site, tag))
+}
+
+/// The annotations by which signatures differ, layer by layer, and how many identities the config has for them.
+async fn signatures(target: &End, tag: &str) -> (Vec<String>, usize) {
+    let direct = target.direct();
+    let fetched = direct.manifest("mirror/app", tag).await.expect("the tag stands");
+    let image: serde_json::Value = serde_json::from_slice(&fetched.bytes).expect("a manifest is JSON");
+    let layers = image["layers"].as_array().expect("an image has layers");
+    let signed = |layer: &serde_json::Value| layer["annotations"][SIGNED].as_str().map(str::to_owned);
+    let digest = image["config"]["digest"].as_str().expect("an image has a config");
+    let config = direct
+        .blob("mirror/app", &digest.parse().expect("it is a digest"))
+        .await;
+    let config: serde_json::Value =
+        serde_json::from_slice(&config.expect("the config stands")).expect("a config is JSON");
+    let identities = config["rootfs"]["diff_ids"].as_array().map_or(0, Vec::len);
+    (layers.iter().filter_map(signed).collect(), identities)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signatures_of_the_target_stay_when_those_of_the_source_are_added() {
+    let Some((site, tag)) = countersigned(&["bob", "alice"], &["carol", "alice"]).await else {
+        return;
+    };
+    let drift = site.run(&["verify"]).await.expect(2);
+    let drift = drift.says(&[&tag, "the cosign tag lacks 1 layer"]);
+    assert!(drift.stdout.contains("Drift: 1 found."), "{}", drift.stdout);
+    let plan = site
+        .run(&["plan", "--detailed-exitcode", "-o", "plan.json"])
+        .await;
+    let _ = plan
+        .expect(2)
+        .says(&["~ alpha/mirror/app  1 attachment extended by 1 layer"]);
+    assert_eq!(site.json("plan.json")["summary"]["attachments"], 1);
+    let report = site.apply(0).await;
+    assert_eq!(
+        (&report["tags"]["written"], &report["ops"]["done"]),
+        (&0.into(), &1.into())
+    );
+    let target = &site.targets[0];
+    let signed = (["by carol", "by alice", "by bob"].map(str::to_owned).to_vec(), 3);
+    assert_eq!(signatures(target, &tag).await, signed);
+    site.assert_settled().await;
+    for check in [&["verify"][..], &["verify", "--deep"]] {
+        let _ = site.run(check).await.expect(0);
+    }
+    let united = standing(target, "mirror/app", &tag).await;
+    site.apply(0).await;
+    assert_eq!(
+        standing(target, "mirror/app", &tag).await,
+        united,
+        "the same plan again changes nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_with_more_signatures_than_the_source_is_as_it_should_be() {
+    let Some((site, _)) = countersigned(&["alice"], &["carol", "alice"]).await else {
+        return;
+    };
+    let _ = site.run(&["plan"]).await.expect(0).says(&[site::NO_CHANGES]);
+    let _ = site.run(&["verify", "--deep"]).await.expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ mod attachments;
 mod big_blob;
 mod broken_configurations;
 mod commands;
+mod contention;
 mod copying;
 mod counts;
 mod delete;

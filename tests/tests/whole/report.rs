@@ -133,6 +133,7 @@ async fn the_plan_has_every_key_of_its_contract_and_its_ops_are_in_order() {
         "put_manifest",
         "put_tag",
         "merge_referrers",
+        "merge_signatures",
     ];
     let mut seen: Vec<&str> = Vec::new();
     for op in plan["ops"].as_array().expect("ops are a list") {

@@ -75,7 +75,7 @@ fn verb(kind: OpKind) -> &'static str {
         OpKind::UploadBlob => "upload",
         OpKind::MountBlob => "mount",
         OpKind::PutManifest => "put",
-        OpKind::MergeReferrers => "merge",
+        OpKind::MergeReferrers | OpKind::MergeSignatures => "merge",
         OpKind::PutTag => "tag",
     }
 }

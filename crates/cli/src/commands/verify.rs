@@ -109,6 +109,7 @@ fn drift(op: &Op, at: &OpPlace) -> Drift {
         OpKind::UploadBlob | OpKind::MountBlob => "a blob is missing".to_owned(),
         OpKind::PutManifest => "a manifest is missing".to_owned(),
         OpKind::MergeReferrers => "the fallback tag lacks entries".to_owned(),
+        OpKind::MergeSignatures => format!("the cosign tag lacks {}", counted(op.entries.len(), "layer")),
         OpKind::PutTag => match &at.expect {
             Some(Expect::Digest(found)) => format!("the tag stands at {found}"),
             Some(Expect::Absent) | None => "the tag is missing".to_owned(),

@@ -1,7 +1,7 @@
 //! OCI image layouts.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use layout::{Layout, LayoutError};
@@ -45,8 +45,18 @@ pub(super) fn reach(
         provider: Arc::new(provider),
         concurrency: CONCURRENCY,
         host: None,
+        layout: Some(settled(Path::new(path))),
         settings: None,
     })
+}
+
+/// The one path of a directory, whoever names it; it may be missing yet.
+fn settled(path: &Path) -> PathBuf {
+    let missing = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    let settled = path.canonicalize().ok().or_else(missing);
+    settled
+        .or_else(|| std::path::absolute(path).ok())
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Opens a layout that is there.

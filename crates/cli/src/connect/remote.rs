@@ -69,6 +69,7 @@ impl Remote {
             provider: self.provider,
             concurrency: self.concurrency,
             host: Some(self.host),
+            layout: None,
             settings: self.settings,
         }
     }

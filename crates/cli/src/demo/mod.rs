@@ -18,6 +18,7 @@ use crate::commands;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::locks::Company;
 
 /// The files of the story, as the commands in it name them.
 const CONFIGURATION: &str = "transship.yaml";
@@ -116,6 +117,7 @@ impl Story<'_> {
         };
         let now = Context {
             started: Timestamp::now(),
+            company: Company::Nobody,
             ..self.context.clone()
         };
         expect(commands::apply(&now, &apply).await?, Exit::Done, "apply")

@@ -134,7 +134,7 @@ impl Follower {
                 self.screen
                     .line(&format!("retrying an upload to {place}: {error}"));
             }
-            Event::GivenUp { error } => self.screen.line(error),
+            Event::GivenUp { error } | Event::Unlocked { error } => self.screen.line(error),
             Event::Stopping { reason } => self.screen.line(stopping(*reason)),
             Event::RoundEnded { .. }
             | Event::PlanStarted { .. }
@@ -210,6 +210,7 @@ fn name(op: &Op) -> Name {
         OpKind::UploadBlob | OpKind::MountBlob => "blob",
         OpKind::PutManifest => "manifest",
         OpKind::MergeReferrers => "fallback tag",
+        OpKind::MergeSignatures => "cosign tag",
         OpKind::PutTag => "attachment",
     };
     match (&op.tag, &op.digest) {

@@ -120,26 +120,15 @@ impl<'a> Walk<'a, '_> {
 
     /// Refuses to move a tag that its registry would not let move.
     pub(super) fn movable(&mut self, way: Way<'a>, tag: &Tag) -> Answered<()> {
-        let immutable = |error: &str| {
-            let problem = problem(way.target, Side::Target, ProblemKind::Immutable, error.to_owned());
-            let hint = "give the new image another tag, or say `on_change: keep`".to_owned();
-            Err(Gap::Blocked(Box::new(Problem {
-                hint: Some(hint),
-                ..problem
-            })))
-        };
-        if self.ask.is_locked(way.target, tag) {
-            return immutable("the tag differs from the source's, and is locked");
-        }
-        if self.ask.capabilities(&way.target.registry).creation != Creation::Call {
+        let Some(reason) = self.ask.immovable(way.target, tag)? else {
             return Ok(());
-        }
-        let unit = self.unit(way.target);
-        match self.ask.repository(&unit)? {
-            Some(standing) if standing.immutable.holds(tag.as_str()) => {
-                immutable("the tag differs from the source's, and the repository's tags are immutable")
-            }
-            _ => Ok(()),
-        }
+        };
+        let error = format!("the tag differs from the source's, and {reason}");
+        let problem = problem(way.target, Side::Target, ProblemKind::Immutable, error);
+        let hint = "give the new image another tag, or say `on_change: keep`".to_owned();
+        Err(Gap::Blocked(Box::new(Problem {
+            hint: Some(hint),
+            ..problem
+        })))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci::{AttachmentTag, Digest, Manifest, ManifestReference, Tag};
+use oci::{AttachmentTag, Descriptor, Digest, Manifest, ManifestReference, Signatures, Tag};
 use planner::spec::{Check, Referrers};
 use planner::{Answer, Creation, MountRule, Place, Plan, Question, RegistryName, Spec, Survey};
 use proptest::prelude::*;
@@ -141,20 +141,21 @@ pub(crate) fn nothing_moves_twice(world: &World, survey: &Survey, applied: &Appl
     Ok(())
 }
 
-/// All tags stand at the same digests; fallback tags name the same, in any order.
+/// All tags stand at the same digests; attaching tags name the same, in any order.
 ///
 /// Where a registry turns out to have the referrers API only once a repository exists, a fallback tag may be made or not.
 pub(crate) fn same_tags(one: &World, other: &World, spec: &Spec) -> Verdict {
     let places: BTreeSet<&Place> = targets(spec).map(|target| &target.place).collect();
     for place in places {
-        let told = |world: &World| -> BTreeMap<Tag, BTreeSet<Digest>> {
+        let told = |world: &World| -> BTreeMap<Tag, BTreeSet<String>> {
             let held = world.at(place).cloned().unwrap_or_default();
             let named = |tag: &Tag, digest: &Digest| match AttachmentTag::scheme(tag) {
                 Some(AttachmentTag::Fallback) => held.manifests[digest]
                     .children()
-                    .map(|child| child.digest.clone())
+                    .map(|child| child.digest.to_string())
                     .collect(),
-                _ => BTreeSet::from([digest.clone()]),
+                Some(AttachmentTag::Cosign(_)) => signatures(&held.manifests[digest]),
+                None => BTreeSet::from([digest.to_string()]),
             };
             let has_api = has_referrers_api(world, place);
             let matters = |tag: &Tag| !has_api || AttachmentTag::scheme(tag) != Some(AttachmentTag::Fallback);
@@ -167,6 +168,15 @@ pub(crate) fn same_tags(one: &World, other: &World, spec: &Spec) -> Verdict {
         prop_assert_eq!(told(one), told(other), "{} differs", place);
     }
     Ok(())
+}
+
+/// The layers of an image of signatures, with what is signed.
+fn signatures(image: &Manifest) -> BTreeSet<String> {
+    let Some(held) = Signatures::of(image) else {
+        return BTreeSet::from([image.digest().to_string()]);
+    };
+    let told = |layer: &Descriptor| format!("{} {:?}", layer.digest, layer.annotations);
+    held.layers().iter().map(told).collect()
 }
 
 fn has_referrers_api(world: &World, place: &Place) -> bool {

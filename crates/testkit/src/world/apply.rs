@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
-use oci::{Digest, Manifest, MediaType};
+use oci::{Digest, Manifest, MediaType, Signatures};
 use planner::plan::Expect;
 use planner::{Change, Creation, MountRule, Op, OpId, OpKind, OpPlace, Place, Plan, RegistryName, Standing};
 use serde_json::json;
@@ -187,6 +187,7 @@ impl Run<'_> {
             OpKind::MountBlob => self.mount(op, at),
             OpKind::PutManifest => self.put_manifest(op, at),
             OpKind::MergeReferrers => self.merge(op, at),
+            OpKind::MergeSignatures => self.unite(op, at),
             OpKind::PutTag => self.put_tag(op, at),
         };
         placed.unwrap_or_else(|refusal| {
@@ -434,6 +435,36 @@ impl Run<'_> {
             Manifest::parse(Bytes::from(index.to_string()), None).map_err(|error| error.to_string())?;
         let digest = index.digest().clone();
         self.put(at, index)?;
+        self.target(at)?.tags.insert(tag.clone(), digest);
+        Ok(Outcome::Done)
+    }
+
+    fn unite(&mut self, op: &Op, at: &OpPlace) -> Placed {
+        let tag = op.tag.as_ref().ok_or("it has no tag")?;
+        let repository = self.target(at)?;
+        let found = repository
+            .tags
+            .get(tag)
+            .and_then(|digest| repository.manifests.get(digest))
+            .ok_or("the tag does not stand")?;
+        let held = Signatures::of(found).ok_or("the tag holds no signatures")?;
+        let lacking = held.lacking(&op.entries);
+        if lacking.is_empty() {
+            return Ok(Outcome::Already);
+        }
+        let layers: Vec<_> = held.layers().iter().chain(lacking).collect();
+        // Annotated, so that it is never an image that is wanted for itself.
+        let image = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OCI_MANIFEST,
+            "config": held.config(),
+            "layers": layers,
+            "annotations": { "merged-into": tag },
+        });
+        let image =
+            Manifest::parse(Bytes::from(image.to_string()), None).map_err(|error| error.to_string())?;
+        let digest = image.digest().clone();
+        self.put(at, image)?;
         self.target(at)?.tags.insert(tag.clone(), digest);
         Ok(Outcome::Done)
     }

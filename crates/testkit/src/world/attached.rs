@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oci::{AttachmentTag, Digest, Manifest};
+use oci::{AttachmentTag, Digest, Manifest, Signatures};
 use planner::Place;
 
 use super::{ModelRepository, World};
@@ -117,6 +117,7 @@ impl<'w> Walk<'w> {
             };
             let there = self.target.tags.get(&tag);
             self.demand(subject, there.is_some(), "the cosign tag of");
+            self.signatures(subject, image, there);
             if there == Some(image) {
                 entries.insert(image.clone());
             }
@@ -124,6 +125,18 @@ impl<'w> Walk<'w> {
         for entry in entries {
             self.manifest(&entry);
         }
+    }
+
+    /// Demands all layers of the source's image under a cosign tag, where both sides hold signatures of one kind.
+    fn signatures(&mut self, subject: &Digest, image: &Digest, there: Option<&Digest>) {
+        let there = there.and_then(|digest| self.target.manifests.get(digest));
+        let images = self.source.manifests.get(image).zip(there);
+        let Some((from, to)) = images.and_then(|(from, to)| Signatures::of(from).zip(Signatures::of(to)))
+        else {
+            return;
+        };
+        let all = !to.is_like(from) || to.lacking(from.layers()).is_empty();
+        self.demand(subject, all, "a layer of the cosign tag of");
     }
 }
 

@@ -59,6 +59,7 @@ enum Thing {
     },
     Cosign {
         subject: u8,
+        signers: Vec<u8>,
     },
     /// An entry of a fallback tag whose manifest was deleted.
     Gone {
@@ -119,7 +120,8 @@ fn thing() -> impl Strategy<Value = Thing> {
         4 => (any::<u8>(), any::<bool>()).prop_map(|(subject, by_tag)| Thing::Referrer { subject, by_tag }),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(subject, entry)| Thing::Listed { subject, entry }),
         1 => any::<u8>().prop_map(|subject| Thing::Gone { subject }),
-        2 => any::<u8>().prop_map(|subject| Thing::Cosign { subject }),
+        2 => (any::<u8>(), vec(0..5u8, 0..=3))
+            .prop_map(|(subject, signers)| Thing::Cosign { subject, signers }),
     ]
 }
 
@@ -370,9 +372,11 @@ fn cook(things: &[Thing], lists: bool) -> Content {
                     list(&subject, gone);
                 }
             }
-            Thing::Cosign { subject } => {
+            Thing::Cosign { subject, signers } => {
                 if let Some(subject) = earlier(subject) {
-                    made.push(content.cosign(&subject));
+                    let signers: Vec<String> = signers.iter().map(u8::to_string).collect();
+                    let signers: Vec<&str> = signers.iter().map(String::as_str).collect();
+                    made.push(content.cosign_by(&subject, &signers));
                 }
             }
         }

@@ -32,6 +32,8 @@ pub enum Trouble {
     Stall,
     /// A manifest is taken and lost: somebody else overwrote it.
     Lose,
+    /// A manifest is taken, and somebody else puts this one over it at once.
+    Replace(Box<Manifest>),
     /// A body breaks after so many bytes.
     Cut(usize),
 }
@@ -147,6 +149,18 @@ impl Fake {
             .tags
             .get(&tag)
             .cloned()
+    }
+
+    /// Returns the manifest that a tag stands at.
+    pub fn tagged(&self, repository: &str, tag: &str) -> Option<Manifest> {
+        self.manifest(repository, &self.tag(repository, tag)?)
+    }
+
+    /// Returns a blob.
+    pub fn blob(&self, repository: &str, digest: &Digest) -> Option<Bytes> {
+        let repository: RepositoryName = repository.parse().unwrap();
+        let state = self.state();
+        state.repositories.get(&repository)?.blobs.get(digest).cloned()
     }
 
     pub fn manifest(&self, repository: &str, digest: &Digest) -> Option<Manifest> {
@@ -420,9 +434,12 @@ impl WriteRepository for FakeRepository {
         reference: &ManifestReference,
         manifest: &Manifest,
     ) -> Result<ManifestPut, Error> {
-        if let Some(Trouble::Lose) = self.ask(format!("PUT manifest {reference}")).await? {
-            return Ok(ManifestPut::default());
-        }
+        let trouble = self.ask(format!("PUT manifest {reference}")).await?;
+        let manifest = match &trouble {
+            Some(Trouble::Lose) => return Ok(ManifestPut::default()),
+            Some(Trouble::Replace(other)) => other,
+            _ => manifest,
+        };
         self.content(|content| {
             for blob in manifest.blobs() {
                 assert!(

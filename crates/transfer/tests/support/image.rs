@@ -1,7 +1,7 @@
 //! Images of two blobs.
 
 use bytes::Bytes;
-use oci::{Digest, Manifest, MediaType};
+use oci::{Descriptor, Digest, Manifest, MediaType};
 
 /// A manifest with its blobs, config first.
 #[derive(Clone, Debug)]
@@ -38,6 +38,39 @@ impl Image {
             manifest,
             blobs: blobs.to_vec(),
         }
+    }
+
+    /// Makes an image of signatures of one payload, as cosign does.
+    pub fn signed_by(signers: &[&str]) -> Self {
+        let payload = Bytes::from_static(b"payload");
+        let digest = Digest::sha256(&payload);
+        let identities: Vec<&Digest> = signers.iter().map(|_| &digest).collect();
+        let config = serde_json::json!({ "rootfs": { "type": "layers", "diff_ids": identities } });
+        let config = Bytes::from(config.to_string());
+        let layer = |signer: &&str| {
+            serde_json::json!({
+                "mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+                "digest": digest,
+                "size": payload.len(),
+                "annotations": { "dev.cosignproject.cosign/signature": signer },
+            })
+        };
+        let layers: Vec<_> = signers.iter().map(layer).collect();
+        let document = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::OCI_MANIFEST,
+            "config": { "mediaType": MediaType::OCI_CONFIG, "digest": Digest::sha256(&config), "size": config.len() },
+            "layers": layers,
+        });
+        Self {
+            manifest: Manifest::parse(document.to_string().into(), None).unwrap(),
+            blobs: vec![config, payload],
+        }
+    }
+
+    /// Returns the descriptors of the layers.
+    pub fn layers(&self) -> Vec<Descriptor> {
+        oci::Signatures::of(&self.manifest).unwrap().layers().to_vec()
     }
 
     pub fn digest(&self) -> &Digest {

@@ -39,6 +39,7 @@ pub fn connect_narrowly(fakes: &[&Fake], narrow: &[(&str, usize)]) -> Connection
             provider,
             concurrency: width(fake.name()).map_or(16, |(_, width)| *width),
             host: None,
+            layout: None,
             settings: None,
         };
         (fake.name().parse().unwrap(), connected)

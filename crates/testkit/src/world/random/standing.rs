@@ -1,6 +1,6 @@
 //! What targets hold before anything is planned.
 
-use oci::{AttachmentTag, Digest, Manifest, Tag};
+use oci::{AttachmentTag, CosignKind, Digest, Manifest, Tag};
 use planner::Spec;
 use planner::spec::{Source, Target};
 use proptest::prelude::*;
@@ -8,6 +8,9 @@ use proptest::prelude::*;
 use super::{at_target, image, pick};
 use crate::image::{Content, Family};
 use crate::world::{ModelRepository, World};
+
+/// The tags of signatures.
+const SIGNATURE: AttachmentTag = AttachmentTag::Cosign(CosignKind::Signature);
 
 /// Something that a target holds already.
 #[derive(Clone, Copy, Debug)]
@@ -97,13 +100,22 @@ pub(super) fn stand(world: &mut World, spec: &Spec, standing: Standing) {
             add(repository, &content);
         }
         6 => {
-            // Another's signature by cosign's tag.
+            // Another's signature by cosign's tag, or an image there that holds none: of what the source has signed, if anything.
+            let signed: Vec<&Digest> = held
+                .manifests
+                .keys()
+                .filter(|digest| held.tags.contains_key(&SIGNATURE.of(digest)))
+                .collect();
+            let digest = pick(&signed, standing.of).unwrap_or(digest);
             let subject = held.manifests[*digest].descriptor();
             let mut content = Content::new();
-            let layer = content.layer(Family::Oci, 99, 50);
-            let image = content.image(Family::Oci, "linux/amd64", &[layer]);
-            let tag = AttachmentTag::Cosign(oci::CosignKind::Signature).of(&subject.digest);
-            content.tags.insert(tag, image.digest);
+            if standing.tag.is_multiple_of(3) {
+                let layer = content.layer(Family::Oci, 99, 50);
+                content.sign(&subject, &[layer]);
+            } else {
+                let signer = (standing.tag % 5).to_string();
+                content.cosign_by(&subject, &[&signer, "another"]);
+            }
             add(repository, &content);
         }
         _ => {

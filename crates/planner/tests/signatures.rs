@@ -1,0 +1,335 @@
+//! Cosign tags that stand on both sides and differ: their layers are united.
+
+use oci::{AttachmentTag, CosignKind, Descriptor, MediaType, Signatures, Tag};
+use planner::spec::{Check, Mirror, Target};
+use planner::{Creation, Immutable, OpKind, Plan, PlanError, Standing};
+use serde_json::json;
+use testkit::image::{Content, Family};
+use testkit::world::{ModelRepository, Options, World, mirror, place};
+use transship_planner as planner;
+
+fn image(content: &mut Content) -> Descriptor {
+    let layer = content.layer(Family::Oci, 1, 1000);
+    let image = content.image(Family::Oci, "linux/amd64", &[layer]);
+    content.tag("v1", &image);
+    image
+}
+
+/// `v1`, signed by these.
+fn signed_by(signers: &'static [&'static str]) -> impl Fn(&mut Content) {
+    move |content| {
+        let image = image(content);
+        content.cosign_by(&image, signers);
+    }
+}
+
+/// `v1` with attestations, each a layer of its own.
+fn attested(statements: &'static [&'static str]) -> impl Fn(&mut Content) {
+    move |content| {
+        let subject = image(content);
+        let layer = |text: &&str| {
+            let media_type = MediaType::new("application/vnd.dsse.envelope.v1+json");
+            content.blob(media_type, format!("{{\"payload\":\"{text}\"}}"))
+        };
+        let layers: Vec<_> = statements.iter().map(layer).collect();
+        let attestations = content.image(Family::Oci, "linux/amd64", &layers);
+        content.tag(
+            cosign_tag(&subject, CosignKind::Attestation).as_str(),
+            &attestations,
+        );
+    }
+}
+
+fn cosign_tag(subject: &Descriptor, kind: CosignKind) -> Tag {
+    AttachmentTag::Cosign(kind).of(&subject.digest)
+}
+
+fn signature_tag() -> Tag {
+    cosign_tag(&image(&mut Content::new()), CosignKind::Signature)
+}
+
+fn world() -> World {
+    World::new()
+        .registry("hub", Options::default())
+        .registry("site", Options::default())
+}
+
+fn plan(world: &World) -> Plan {
+    world.plan(&world.spec(vec![mirror("hub/app", &["site/app"])]))
+}
+
+fn apply(world: &mut World, plan: &Plan) {
+    plan.check().expect("a plan keeps its rules");
+    let applied = world.apply(plan, 1, &mut |_, _| false);
+    assert_eq!(applied.violations, Vec::<String>::new());
+}
+
+/// Who has signed at the target, in the order of the layers.
+fn signers(world: &World) -> Vec<String> {
+    let held = world.at(&place("site/app")).expect("it stands");
+    let image = held.find(&signature_tag().into()).expect("the tag stands");
+    let layers = Signatures::of(image).expect("it holds signatures").layers();
+    layers
+        .iter()
+        .map(|layer| layer.annotations[testkit::image::SIGNED].replace("by ", ""))
+        .collect()
+}
+
+fn kinds(plan: &Plan) -> Vec<OpKind> {
+    plan.ops.iter().map(|op| op.kind).collect()
+}
+
+#[test]
+fn what_the_target_lacks_is_added_behind_what_stands_there() {
+    let mut world = world()
+        .holds("hub/app", signed_by(&["bob", "alice"]))
+        .holds("site/app", signed_by(&["carol", "alice"]));
+    let plan = plan(&world);
+    insta::assert_snapshot!(plan.text(), @r"
+    ~ site/app  1 attachment extended by 1 layer
+
+    Plan: 0 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 0 B, upload 0 B, mount 0 B.
+    ");
+    // The payload is the same for every signer, so its blob stands there.
+    assert_eq!(kinds(&plan), [OpKind::MergeSignatures]);
+    assert_eq!(plan.summary.attachments, 1);
+    assert_eq!(
+        (plan.ops[0].entries.len(), &plan.ops[0].from),
+        (1, &Some(place("hub/app")))
+    );
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["carol", "alice", "bob"]);
+    assert_eq!(self::plan(&world).text(), "No changes. Every target matches.\n");
+}
+
+#[test]
+fn a_layer_lands_before_the_image_that_names_it() {
+    let mut world = world()
+        .holds("hub/app", attested(&["provenance", "scan"]))
+        .holds("site/app", attested(&["scan"]));
+    let plan = plan(&world);
+    assert_eq!(kinds(&plan), [OpKind::UploadBlob, OpKind::MergeSignatures]);
+    assert_eq!(plan.ops[1].after, [plan.ops[0].id.clone()]);
+    let mut hasty = plan.clone();
+    hasty.ops[1].after.clear();
+    assert!(
+        matches!(hasty.check(), Err(PlanError::Rule(rule)) if rule.contains("signatures-1 does not wait"))
+    );
+    apply(&mut world, &plan);
+    assert!(self::plan(&world).ops.is_empty());
+}
+
+#[test]
+fn a_target_that_holds_more_is_unchanged() {
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol", "alice"]));
+    assert_eq!(plan(&world).text(), "No changes. Every target matches.\n");
+}
+
+#[test]
+fn what_a_second_source_has_signed_is_added_once_the_tag_of_the_first_stands() {
+    let mut world = world()
+        .holds("hub/one", signed_by(&["alice", "bob"]))
+        .holds("hub/two", signed_by(&["bob", "carol"]));
+    let into = |from: &str, template: &str| {
+        let mut mirror = mirror(from, &[]);
+        mirror.sources[0].targets.push(Target {
+            place: place("site/app"),
+            tag: Some(template.to_owned()),
+        });
+        mirror
+    };
+    let mirrors = vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")];
+    let spec = world.spec(mirrors);
+    let plan = world.plan(&spec);
+    let at = |what: OpKind, tag: &Tag| {
+        let found = plan
+            .ops
+            .iter()
+            .find(|op| op.kind == what && op.tag.as_ref() == Some(tag));
+        found.expect("it is planned")
+    };
+    let (put, union) = (
+        at(OpKind::PutTag, &signature_tag()),
+        at(OpKind::MergeSignatures, &signature_tag()),
+    );
+    assert!(union.after.contains(&put.id));
+    let two = at(OpKind::PutTag, &"v1-two".parse().expect("it is a tag"));
+    assert!(two.after.contains(&union.id), "the tag waits for its signature");
+    assert_eq!(
+        plan.summary.manifests.put,
+        1,
+        "the second image is not put: {}",
+        plan.to_json()
+    );
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["alice", "bob", "carol"]);
+    assert!(world.plan(&spec).ops.is_empty());
+}
+
+#[test]
+fn a_layer_that_was_lost_behind_a_united_tag_is_sent_again() {
+    let mut world = world()
+        .holds("hub/app", attested(&["scan"]))
+        .holds("site/app", attested(&["provenance", "scan"]));
+    let scan = world.at(&place("hub/app")).expect("it was added");
+    let subject = image(&mut Content::new());
+    let held = scan.find(&cosign_tag(&subject, CosignKind::Attestation).into());
+    let lost = Signatures::of(held.expect("it was added"))
+        .expect("it holds attestations")
+        .layers()[0]
+        .digest
+        .clone();
+    world.at_mut(&place("site/app")).blobs.remove(&lost);
+    assert!(plan(&world).ops.is_empty());
+    let spec = world.spec(vec![Mirror {
+        check: Check::Blobs,
+        ..mirror("hub/app", &["site/app"])
+    }]);
+    let plan = world.plan(&spec);
+    assert_eq!(kinds(&plan), [OpKind::UploadBlob]);
+    assert_eq!(plan.ops[0].digest.as_ref(), Some(&lost));
+    let capabilities = world.capabilities();
+    let survey = world.survey(&spec, &capabilities);
+    let closure = planner::closure(&spec, &capabilities, &survey);
+    let held = &closure[&place("site/app")];
+    assert!(held.blobs.contains_key(&lost));
+    assert!(held.manifests.iter().all(|digest| {
+        world
+            .at(&place("site/app"))
+            .is_some_and(|held| held.manifests.contains_key(digest))
+    }));
+}
+
+/// Returns the notes of a plan that leaves everything as it is.
+fn left(world: &World) -> String {
+    let plan = plan(world);
+    assert!(plan.ops.is_empty() && plan.blocked.is_empty(), "{}", plan.text());
+    let notes: Vec<String> = plan.notes.into_iter().map(|note| note.text).collect();
+    notes.join("\n")
+}
+
+#[test]
+fn bills_of_materials_are_not_united_as_cosign_reads_one() {
+    let with = |text: &'static str| {
+        move |content: &mut Content| {
+            let subject = image(content);
+            let layer = content.blob(MediaType::new("text/spdx+json"), text);
+            let sbom = content.image(Family::Oci, "linux/amd64", &[layer]);
+            content.tag(cosign_tag(&subject, CosignKind::Sbom).as_str(), &sbom);
+        }
+    };
+    let world = world().holds("hub/app", with("1")).holds("site/app", with("2"));
+    assert!(left(&world).ends_with("left as it is: cosign reads one bill of materials alone"));
+}
+
+#[test]
+fn what_is_no_image_of_signatures_is_left() {
+    let index = |content: &mut Content| {
+        let subject = image(content);
+        let index = content.index(Family::Oci, std::slice::from_ref(&subject));
+        content.tag(signature_tag().as_str(), &index);
+    };
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", index);
+    assert!(left(&world).ends_with("left as it is: what is not a list of signatures can't be united"));
+}
+
+#[test]
+fn what_is_of_another_kind_is_left() {
+    let artifact = |content: &mut Content| {
+        let subject = image(content);
+        let config = content.blob(MediaType::OCI_EMPTY, "{}");
+        let layer = content.blob(MediaType::new("application/x"), "x");
+        let image = content.image_of(Family::Oci, &config, &[layer]);
+        content.tag(cosign_tag(&subject, CosignKind::Signature).as_str(), &image);
+    };
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", artifact);
+    assert!(left(&world).ends_with("left as it is: the two are of different kinds"));
+}
+
+#[test]
+fn no_more_signatures_are_united_than_cosign_reads() {
+    let many = |content: &mut Content| {
+        let image = image(content);
+        let signers: Vec<String> = (0..oci::MAX_SIGNATURES)
+            .map(|number| number.to_string())
+            .collect();
+        content.cosign_by(&image, &signers.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", many);
+    assert!(left(&world).ends_with("left as it is: cosign reads no more than 1000 signatures"));
+}
+
+#[test]
+fn a_tag_that_its_registry_does_not_let_move_is_left() {
+    let target = Options {
+        creation: Creation::Call,
+        ..Options::default()
+    };
+    let mut world = World::new()
+        .registry("hub", Options::default())
+        .registry("site", target)
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol"]));
+    let immutable = Standing {
+        immutable: Immutable::Except(Vec::new()),
+        ..Standing::default()
+    };
+    let site = world
+        .registries
+        .get_mut(&place("site/app").registry)
+        .expect("it was added");
+    site.units.insert(place("site/app").repository, immutable);
+    assert!(left(&world).ends_with("left as it is: the registry does not let it move"));
+    let free = world
+        .registries
+        .get_mut(&place("site/app").registry)
+        .expect("it was added");
+    free.units.clear();
+    assert_eq!(kinds(&plan(&world)), [OpKind::MergeSignatures]);
+}
+
+#[test]
+fn a_plan_with_unions_is_read_back_as_it_was_written() {
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol"]));
+    let plan = plan(&world);
+    let json = plan.to_json();
+    assert_eq!(Plan::from_json(json.as_bytes()).expect("it is a plan"), plan);
+    let op = &serde_json::from_str::<serde_json::Value>(&json).expect("it is JSON")["ops"][0];
+    assert_eq!(op["kind"], "merge_signatures");
+    assert_eq!(
+        op["entries"][0]["annotations"],
+        json!({ testkit::image::SIGNED: "by alice" })
+    );
+}
+
+#[test]
+fn an_image_of_signatures_that_is_tagged_for_itself_is_copied_whole() {
+    let tagged = |content: &mut Content| {
+        let image = image(content);
+        let signatures = content.cosign_by(&image, &["alice"]);
+        content.tag("signatures", &signatures);
+    };
+    let mut world = world()
+        .holds("hub/app", tagged)
+        .holds("site/app", signed_by(&["carol"]));
+    let plan = plan(&world);
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["carol", "alice"]);
+    let held: &ModelRepository = world.at(&place("site/app")).expect("it stands");
+    let tag: Tag = "signatures".parse().expect("it is a tag");
+    assert_eq!(
+        held.tags[&tag],
+        world.at(&place("hub/app")).expect("it was added").tags[&tag]
+    );
+    assert!(self::plan(&world).ops.is_empty());
+}
