@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use planner::spec::Platforms;
 use planner::{Capabilities, Floor, Listing, Plan, RegistryName, Spec, Survey};
 use transfer::{Connections, ManifestCache};
 
@@ -35,7 +36,7 @@ pub(crate) async fn survey(
 ) -> Result<Surveyed, Failure> {
     let capabilities = connections.capabilities();
     let progress = Progress::survey(&context.terminal);
-    let reader = connections.reader(cache(&capabilities));
+    let reader = connections.reader(cache(spec, &capabilities));
     let asking = async {
         let spec = configuration::narrowed(transfer::discover(spec, &reader).await, only)?;
         let survey = transfer::survey(&spec, &capabilities, &reader, progress.events()).await;
@@ -53,13 +54,18 @@ pub(crate) async fn survey(
     })
 }
 
-/// Keeps manifests where inventories name them: what a listing leaves out is then read once, and never again.
-fn cache(capabilities: &BTreeMap<RegistryName, Capabilities>) -> ManifestCache {
+/// Keeps manifests where inventories name them, or where platforms are chosen from them: what a listing leaves out is then read once, and
+/// never again.
+fn cache(spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>) -> ManifestCache {
+    let chooses = spec
+        .mirrors
+        .iter()
+        .any(|mirror| mirror.platforms != Platforms::All);
     let lists = |capabilities: &Capabilities| capabilities.listing == Listing::Inventory;
     let usual = || Some(environment_path("HOME")?.join(".cache"));
     let directory = environment_path("XDG_CACHE_HOME").or_else(usual);
     match directory {
-        Some(directory) if capabilities.values().any(lists) => {
+        Some(directory) if chooses || capabilities.values().any(lists) => {
             ManifestCache::at(directory.join("transship/manifests"))
         }
         _ => ManifestCache::none(),

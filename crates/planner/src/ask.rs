@@ -206,6 +206,17 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// A manifest by digest, which an earlier run may have kept: it never changes.
+    pub(crate) fn kept_manifest(&mut self, place: &Place, digest: &Digest) -> Answered<Option<&'a Manifest>> {
+        if let Some(manifest) = self.known(digest) {
+            return Ok(Some(manifest));
+        }
+        match self.ask(Question::Read(place.clone(), digest.clone()))? {
+            Answer::Get(manifest) => Ok(manifest.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
     /// A manifest that was read already.
     pub(crate) fn known(&self, digest: &Digest) -> Option<&'a Manifest> {
         self.manifests.get(digest).copied()

@@ -4,9 +4,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use bytes::Bytes;
-use oci::{Descriptor, Digest, Manifest, MediaKind, Platform};
+use oci::{Content, Descriptor, Digest, Manifest, MediaKind, Platform};
 use serde_json::Value;
 
 use crate::ask::{Answered, Ask, both};
@@ -20,6 +21,12 @@ use crate::{Place, ProblemKind};
 /// <https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md>
 const ABOUT: &str = "vnd.docker.reference.digest";
 
+/// So many platforms of an index are named in a problem.
+const SHOWN: usize = 8;
+
+/// So much of a platform's name is shown.
+const LONGEST: usize = 40;
+
 /// An index as it goes to the targets.
 #[derive(Clone, Debug)]
 pub(crate) struct Chosen<'a> {
@@ -28,10 +35,12 @@ pub(crate) struct Chosen<'a> {
     /// The digest of the source's own.
     pub(crate) original: &'a Digest,
     pub(crate) taken: Vec<Taken<'a>>,
-    /// What it, or an index in it, names and does not bring.
-    left: usize,
+    /// Whether it, or an index in it, names what it does not bring.
+    partial: bool,
+    /// Indexes that it names and the source does not have.
+    pub(crate) gone: BTreeSet<&'a Digest>,
     /// The platforms of all its images.
-    offered: BTreeSet<String>,
+    offered: BTreeSet<&'a Platform>,
     /// Those of the wanted platforms that an image fits.
     met: BTreeSet<&'a Platform>,
 }
@@ -42,13 +51,13 @@ pub(crate) enum Taken<'a> {
     /// A manifest, or an index that is taken whole.
     Whole(&'a Descriptor),
     /// An index of which some is taken.
-    Index(Box<Chosen<'a>>),
+    Index(Rc<Chosen<'a>>),
 }
 
 impl<'a> Chosen<'a> {
     /// Says whether anything is left out.
     pub(crate) fn is_partial(&self) -> bool {
-        self.left > 0
+        self.partial
     }
 
     /// Returns the platforms that no image of the index fits, where it has images.
@@ -62,6 +71,19 @@ impl<'a> Chosen<'a> {
     pub(crate) fn is_new(&self) -> bool {
         self.index.digest() != self.original
     }
+
+    /// Returns the indexes in it of which some is taken.
+    pub(crate) fn nested(&self) -> impl Iterator<Item = &Chosen<'a>> {
+        self.taken.iter().filter_map(|taken| match taken {
+            Taken::Whole(_) => None,
+            Taken::Index(chosen) => Some(&**chosen),
+        })
+    }
+
+    /// Says whether it has images and none of them fits.
+    fn misses(&self) -> bool {
+        self.met.is_empty() && !(self.offered.is_empty() && self.gone.is_empty())
+    }
 }
 
 /// Chooses among the children of `index`. An index of which nothing fits is a problem at the source.
@@ -70,31 +92,51 @@ pub(crate) fn choose<'a>(
     source: &'a Place,
     index: &'a Manifest,
     platforms: &'a Platforms,
-) -> Answered<Chosen<'a>> {
-    let reading = Choosing { source, platforms };
-    let chosen = reading.index(ask, index, 0)?;
-    if chosen.met.is_empty() && !chosen.offered.is_empty() {
-        let wanted: Vec<String> = platforms
-            .chosen()
-            .into_iter()
-            .flatten()
-            .map(ToString::to_string)
-            .collect();
-        let offered: Vec<&str> = chosen.offered.iter().map(String::as_str).collect();
-        let error = format!(
-            "the index has no image for {}; it has {}",
-            wanted.join(", "),
-            offered.join(", ")
-        );
-        return Err(Way::problem_at(source, ProblemKind::NotFound, error));
+) -> Answered<Rc<Chosen<'a>>> {
+    let mut choosing = Choosing {
+        source,
+        platforms,
+        known: BTreeMap::new(),
+    };
+    let chosen = choosing.index(ask, index, 0)?;
+    match (chosen.misses(), chosen.gone.first()) {
+        (false, _) => Ok(chosen),
+        (true, Some(gone)) if chosen.offered.is_empty() => {
+            let error = format!("the manifest {gone} is missing");
+            Err(Way::problem_at(source, ProblemKind::NotFound, error))
+        }
+        (true, _) => {
+            let wanted = listed(platforms.chosen().into_iter().flatten());
+            let offered = listed(chosen.offered.iter().copied());
+            let error = format!("the index has no image for {wanted}; it has {offered}");
+            Err(Way::problem_at(source, ProblemKind::NotFound, error))
+        }
     }
-    Ok(chosen)
 }
 
-#[derive(Clone, Copy)]
+/// Names platforms, as far as they are few and fit to be shown: a source may write anything.
+fn listed<'p>(platforms: impl Iterator<Item = &'p Platform>) -> String {
+    let fits = |letter: char| letter.is_ascii_graphic();
+    let name = |platform: &Platform| -> String {
+        let text = platform.to_string();
+        text.chars()
+            .filter(|letter| fits(*letter))
+            .take(LONGEST)
+            .collect()
+    };
+    let names: BTreeSet<String> = platforms.map(name).collect();
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 struct Choosing<'a> {
     source: &'a Place,
     platforms: &'a Platforms,
+    /// The indexes that were looked into: one may be named many times.
+    known: BTreeMap<&'a Digest, Answered<Rc<Chosen<'a>>>>,
 }
 
 /// How a child is told from those of other platforms.
@@ -107,41 +149,87 @@ enum Child<'a> {
     Index,
     /// It has nothing to do with platforms.
     Any,
+    /// It is no manifest: it belongs to the index itself.
+    Blob,
+}
+
+/// The children of an index, by their positions in it.
+struct Choice<'a> {
+    chosen: Chosen<'a>,
+    /// What is taken, with its position.
+    taken: Vec<(usize, Taken<'a>)>,
+    /// The positions of what is left out.
+    left: BTreeSet<usize>,
 }
 
 impl<'a> Choosing<'a> {
-    fn index(self, ask: &mut Ask<'a>, index: &'a Manifest, depth: usize) -> Answered<Chosen<'a>> {
+    fn index(&mut self, ask: &mut Ask<'a>, index: &'a Manifest, depth: usize) -> Answered<Rc<Chosen<'a>>> {
+        if let Some(known) = self.known.get(index.digest()) {
+            return known.clone();
+        }
+        let chosen = self.look(ask, index, depth).map(Rc::new);
+        self.known.insert(index.digest(), chosen.clone());
+        chosen
+    }
+
+    /// Looks into an index.
+    fn look(&mut self, ask: &mut Ask<'a>, index: &'a Manifest, depth: usize) -> Answered<Chosen<'a>> {
         if depth > MAX_DEPTH {
             let error = format!("{} is nested deeper than {MAX_DEPTH} indexes", index.digest());
             return Err(Way::problem_at(self.source, ProblemKind::Policy, error));
         }
-        let mut chosen = Chosen {
-            index: Cow::Borrowed(index),
-            original: index.digest(),
-            taken: Vec::new(),
-            left: 0,
-            offered: BTreeSet::new(),
-            met: BTreeSet::new(),
-        };
-        let mut gap = Ok(());
-        for child in index.children() {
-            match kind(child) {
-                Child::For(platform) if !self.fits(platform, &mut chosen) => chosen.left += 1,
-                Child::For(_) | Child::Any => chosen.taken.push(Taken::Whole(child)),
-                Child::About(_) => {}
-                Child::Index => gap = both(gap, self.nested(ask, child, depth, &mut chosen)),
-            }
+        let mut choice = self.choice(ask, index, depth)?;
+        attestations(index, &mut choice);
+        let Choice {
+            mut chosen,
+            mut taken,
+            left,
+        } = choice;
+        taken.sort_by_key(|(position, _)| *position);
+        let digests: BTreeSet<&Digest> = taken.iter().map(|(_, taken)| taken.digest()).collect();
+        let children = children(index).enumerate();
+        let missing =
+            children.filter(|(position, child)| left.contains(position) && !digests.contains(&child.digest));
+        chosen.partial |= missing.count() > 0;
+        if matches!(self.platforms, Platforms::Rewrite(_)) && (chosen.partial || !left.is_empty()) {
+            chosen.partial = true;
+            chosen.index = Cow::Owned(self.rewritten(index, &taken, &left)?);
         }
-        gap?;
-        self.attestations(index, &mut chosen);
-        if let (Platforms::Rewrite(_), true) = (self.platforms, chosen.is_partial()) {
-            chosen.index = Cow::Owned(self.rewritten(index, &chosen)?);
-        }
+        chosen.taken = taken.into_iter().map(|(_, taken)| taken).collect();
         Ok(chosen)
     }
 
-    fn fits(self, platform: &'a Platform, chosen: &mut Chosen<'a>) -> bool {
-        chosen.offered.insert(platform.to_string());
+    /// Looks at each child by itself.
+    fn choice(&mut self, ask: &mut Ask<'a>, index: &'a Manifest, depth: usize) -> Answered<Choice<'a>> {
+        let mut choice = Choice {
+            chosen: Chosen {
+                index: Cow::Borrowed(index),
+                original: index.digest(),
+                taken: Vec::new(),
+                partial: false,
+                gone: BTreeSet::new(),
+                offered: BTreeSet::new(),
+                met: BTreeSet::new(),
+            },
+            taken: Vec::new(),
+            left: BTreeSet::new(),
+        };
+        let mut gap = Ok(());
+        for (position, child) in children(index).enumerate() {
+            match kind(child) {
+                Child::For(platform) if !self.fits(platform, &mut choice.chosen) => {
+                    choice.left.insert(position);
+                }
+                Child::For(_) | Child::Any => choice.taken.push((position, Taken::Whole(child))),
+                Child::About(_) | Child::Blob => {}
+                Child::Index => gap = both(gap, self.nested(ask, position, child, depth, &mut choice)),
+            }
+        }
+        gap.map(|()| choice)
+    }
+
+    fn fits(&self, platform: &'a Platform, chosen: &mut Chosen<'a>) -> bool {
+        chosen.offered.insert(platform);
         let wanted = self.platforms.chosen().into_iter().flatten();
         let met: Vec<&Platform> = wanted.filter(|wanted| wanted.accepts(platform)).collect();
         chosen.met.extend(&met);
@@ -149,80 +237,84 @@ impl<'a> Choosing<'a> {
     }
 
     fn nested(
-        self,
+        &mut self,
         ask: &mut Ask<'a>,
+        position: usize,
         child: &'a Descriptor,
         depth: usize,
-        chosen: &mut Chosen<'a>,
+        choice: &mut Choice<'a>,
     ) -> Answered<()> {
-        let Some(index) = ask.manifest(self.source, &child.digest)? else {
-            let error = format!("the manifest {} is missing", child.digest);
-            return Err(Way::problem_at(self.source, ProblemKind::NotFound, error));
+        let chosen = &mut choice.chosen;
+        // A source may hold what was chosen before: then it lacks what was left out.
+        let Some(index) = ask.kept_manifest(self.source, &child.digest)? else {
+            chosen.gone.insert(&child.digest);
+            choice.left.insert(position);
+            return Ok(());
         };
         let inner = self.index(ask, index, depth + 1)?;
-        chosen.offered.extend(inner.offered.iter().cloned());
+        chosen.offered.extend(&inner.offered);
         chosen.met.extend(&inner.met);
-        if inner.met.is_empty() && !inner.offered.is_empty() {
-            chosen.left += 1;
-            return Ok(());
+        chosen.gone.extend(&inner.gone);
+        if inner.misses() {
+            choice.left.insert(position);
+        } else {
+            chosen.partial |= inner.partial;
+            choice.taken.push((position, Taken::Index(inner)));
         }
-        chosen.left += inner.left;
-        chosen.taken.push(Taken::Index(Box::new(inner)));
         Ok(())
     }
 
-    /// Takes what belongs to the images that are taken.
-    fn attestations(self, index: &'a Manifest, chosen: &mut Chosen<'a>) {
-        let taken: BTreeSet<&Digest> = chosen.taken.iter().map(Taken::digest).collect();
-        let of_taken = |child: &&Descriptor| match kind(child) {
-            Child::About(about) => Some(taken.contains(&about)),
-            _ => None,
-        };
-        let (mut kept, mut left) = (Vec::new(), 0);
-        for child in index.children() {
-            match of_taken(&child) {
-                Some(true) => kept.push(Taken::Whole(child)),
-                Some(false) => left += 1,
-                None => {}
-            }
-        }
-        chosen.taken.extend(kept);
-        chosen.left += left;
-    }
-
-    /// Makes an index without the children that are not taken. Keys are sorted and white space is left out, so that the same
+    /// Makes an index without the children that are left out. Keys are sorted and white space is left out, so that the same
     /// choice always makes the same bytes; whatever else the document holds stays.
-    fn rewritten(self, index: &Manifest, chosen: &Chosen<'_>) -> Answered<Manifest> {
+    fn rewritten(
+        &self,
+        index: &Manifest,
+        taken: &[(usize, Taken<'a>)],
+        left: &BTreeSet<usize>,
+    ) -> Answered<Manifest> {
         let broken = |error: &dyn std::fmt::Display| {
             let text = format!("{} can't be rewritten: {error}", index.digest());
             Way::problem_at(self.source, ProblemKind::Other, text)
         };
         let mut document: Value = oci::read_json(index.bytes()).map_err(|error| broken(&error))?;
-        let replaced: BTreeMap<String, Option<&Manifest>> = chosen
-            .taken
-            .iter()
-            .map(|taken| (taken.digest().to_string(), taken.replacement()))
-            .collect();
-        let manifest_children: BTreeSet<String> =
-            index.children().map(|child| child.digest.to_string()).collect();
         if let Some(Value::Array(children)) = document.get_mut("manifests") {
-            children.retain_mut(|child| {
-                let digest = child.get("digest").and_then(Value::as_str).unwrap_or_default();
-                match replaced.get(digest) {
-                    Some(Some(made)) => {
-                        point_to(child, made);
-                        true
-                    }
-                    Some(None) => true,
-                    // A blob among the children has no platform.
-                    None => !manifest_children.contains(digest),
+            for (position, taken) in taken {
+                if let (Some(child), Some(made)) = (children.get_mut(*position), taken.replacement()) {
+                    point_to(child, made);
                 }
-            });
+            }
+            let mut position = 0..;
+            children.retain(|_| position.next().is_none_or(|position| !left.contains(&position)));
         }
         let bytes = Bytes::from(json::sorted(&document).to_string());
-        let digest = Digest::of(index.digest().algorithm(), &bytes);
-        Manifest::parse_as(bytes, Some(index.media_type()), digest).map_err(|error| broken(&error))
+        // Registries that are given a tag alone know a manifest by SHA-256.
+        Manifest::parse(bytes, Some(index.media_type())).map_err(|error| broken(&error))
     }
+}
+
+/// Takes what belongs to something else, unless that is left out.
+fn attestations<'a>(index: &'a Manifest, choice: &mut Choice<'a>) {
+    let taken: BTreeSet<&Digest> = choice.taken.iter().map(|(_, taken)| taken.digest()).collect();
+    let all = || children(index).enumerate();
+    let left = all().filter(|(position, _)| choice.left.contains(position));
+    let left: BTreeSet<&Digest> = left.map(|(_, child)| &child.digest).collect();
+    let gone: Vec<&Digest> = left.difference(&taken).copied().collect();
+    for (position, child) in all() {
+        let Child::About(about) = kind(child) else {
+            continue;
+        };
+        if gone.contains(&&about) {
+            choice.left.insert(position);
+        } else {
+            choice.taken.push((position, Taken::Whole(child)));
+        }
+    }
+}
+
+/// All that an index names, in order.
+fn children(index: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    let (Content::Index { manifests: all } | Content::Image { layers: all, .. }) = index.content();
+    all.iter()
 }
 
 impl<'a> Taken<'a> {
@@ -244,6 +336,9 @@ impl<'a> Taken<'a> {
 }
 
 fn kind(child: &Descriptor) -> Child<'_> {
+    if child.media_type.kind() == MediaKind::Blob {
+        return Child::Blob;
+    }
     let platform = child
         .platform
         .as_ref()

@@ -20,20 +20,12 @@ pub(crate) fn manifest_entries(wanted: &Wanted<'_>, ops: &[Op]) -> BTreeMap<Dige
         .collect();
     let entry = |digest: &Digest| {
         let manifest = wanted.known.get(digest)?;
-        // No registry asks for layers that are fetched from elsewhere.
-        let blobs = manifest
-            .blobs()
-            .filter(|blob| !blob.media_type.is_nondistributable());
         Some(ManifestEntry {
-            media_type: manifest.media_type().clone(),
-            size: manifest.bytes().len() as u64,
-            manifests: manifest.children().map(|child| child.digest.clone()).collect(),
-            blobs: blobs.map(|blob| blob.digest.clone()).collect(),
-            subject: manifest.subject().map(|subject| subject.digest.clone()),
             made: wanted.made.get(digest).map(|from| MadeIndex {
                 from: from.clone(),
                 content: String::from_utf8_lossy(manifest.bytes()).into_owned(),
             }),
+            ..ManifestEntry::of(manifest)
         })
     };
     digests

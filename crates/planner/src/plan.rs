@@ -74,6 +74,22 @@ pub struct MadeIndex {
 }
 
 impl ManifestEntry {
+    /// Returns the entry of a manifest that stands at a source.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        // No registry asks for layers that are fetched from elsewhere.
+        let blobs = manifest
+            .blobs()
+            .filter(|blob| !blob.media_type.is_nondistributable());
+        Self {
+            media_type: manifest.media_type().clone(),
+            size: manifest.bytes().len() as u64,
+            manifests: manifest.children().map(|child| child.digest.clone()).collect(),
+            blobs: blobs.map(|blob| blob.digest.clone()).collect(),
+            subject: manifest.subject().map(|subject| subject.digest.clone()),
+            made: None,
+        }
+    }
+
     /// Returns the manifest where the plan has made it, and an error where that is not what the entry and `digest` say.
     ///
     /// # Errors
@@ -87,8 +103,19 @@ impl ManifestEntry {
             return Some(wrong(format!("{digest} is not the digest of what it holds")));
         }
         let bytes = Bytes::copy_from_slice(content);
-        let manifest = Manifest::parse_as(bytes, Some(&self.media_type), digest.clone());
-        Some(manifest.or_else(|error| wrong(format!("{digest} is no manifest: {error}"))))
+        let manifest = match Manifest::parse_as(bytes, Some(&self.media_type), digest.clone()) {
+            Ok(manifest) => manifest,
+            Err(error) => return Some(wrong(format!("{digest} is no manifest: {error}"))),
+        };
+        let named = Self {
+            made: self.made.clone(),
+            ..Self::of(&manifest)
+        };
+        Some(if named == *self {
+            Ok(manifest)
+        } else {
+            wrong(format!("{digest} names other things than its entry says"))
+        })
     }
 }
 

@@ -5,6 +5,7 @@ mod repositories;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use oci::{Digest, ManifestReference, MediaKind, Platform, Tag};
 
@@ -71,12 +72,23 @@ struct Selected {
     digest: Option<Digest>,
 }
 
+/// Who claims a tag of a target.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// Nobody has, or who has can't bring it.
+    First,
+    /// Another mirror has, with the same digest.
+    Again,
+}
+
 /// What stands at the source, and what goes to the targets in its place.
 struct Root<'a> {
+    /// How the source calls it.
+    name: String,
     /// The digest at the targets.
     digest: Digest,
     /// The index, where some platforms of it are taken.
-    chosen: Option<Chosen<'a>>,
+    chosen: Option<Rc<Chosen<'a>>>,
 }
 
 /// What a mirror takes from a source, and where that goes.
@@ -297,7 +309,7 @@ impl<'a> Walk<'a, '_> {
             ..
         } = taken;
         let root = self.digest(mirror, source, selected, open);
-        let root = match root.and_then(|digest| self.chosen(mirror, source, digest)) {
+        let root = match root.and_then(|digest| self.chosen(mirror, source, selected, digest)) {
             Ok(root) => root,
             Err(Gap::Pending) => return,
             Err(Gap::Blocked(mut problem)) => {
@@ -350,8 +362,7 @@ impl<'a> Walk<'a, '_> {
                 .tags
                 .is_some_and(|tags| tag.is_ok_and(|tag| tags.contains(&tag)))
         };
-        let reads = mirror.check > Check::Tags || mirror.platforms != Platforms::All;
-        let digest = if reads || open.iter().any(lacks) {
+        let digest = if mirror.check > Check::Tags || open.iter().any(lacks) {
             self.ask
                 .get(&source.place, tag)?
                 .map(|manifest| manifest.digest().clone())
@@ -403,16 +414,32 @@ impl<'a> Walk<'a, '_> {
                 .map(|found| found.digest),
             _ => None,
         };
-        if let Some(tag) = tag
-            && !self.claim(way, tag, digest)?
-        {
-            return Ok(());
+        let Some(claimed) = tag else {
+            return self.first(way, listings, root, None, stands);
+        };
+        if self.claim(way, claimed, digest)? == Claim::Again {
+            return self.again(way, listings, root, claimed, stands);
         }
-        if let Some(tag) = tag {
-            self.wanted
-                .standing
-                .insert((way.target.clone(), tag.clone()), digest.clone());
+        let key = (way.target.clone(), claimed.clone());
+        self.wanted.standing.insert(key.clone(), digest.clone());
+        let first = self.first(way, listings, root, tag, stands);
+        if matches!(first, Err(Gap::Blocked(_))) {
+            // Another mirror may still bring it.
+            self.claims.remove(&key);
         }
+        first
+    }
+
+    /// Brings a root that no mirror before has brought to the same tag.
+    fn first(
+        &mut self,
+        way: Way<'a>,
+        listings: Listings<'a>,
+        root: &Root<'a>,
+        tag: Option<&Tag>,
+        stands: Option<Digest>,
+    ) -> Answered<()> {
+        let digest = &root.digest;
         let unchanged = stands.as_ref() == Some(digest);
         if let (Some(tag), Some(_), false) = (tag, &stands, unchanged) {
             match way.mirror.on_change {
@@ -438,23 +465,50 @@ impl<'a> Walk<'a, '_> {
         }
         let mut needs = Needs::default();
         if !unchanged {
-            self.partly(way, listings, root, tag, &mut needs)?;
+            self.partly(way, listings, root, &mut needs)?;
         }
         self.needs(way, listings, root, unchanged, &mut needs)?;
         self.land(way, root, tag, stands, needs)
     }
 
+    /// Adds what another mirror takes beyond the first with the same digest at the same tag: more platforms, more attachments.
+    fn again(
+        &mut self,
+        way: Way<'a>,
+        listings: Listings<'a>,
+        root: &Root<'a>,
+        tag: &Tag,
+        stands: Option<Digest>,
+    ) -> Answered<()> {
+        let key = (way.target.clone(), tag.clone());
+        let unchanged = stands.as_ref() == Some(&root.digest);
+        if !unchanged && !self.wanted.tags.contains_key(&key) {
+            return Ok(());
+        }
+        let mut needs = Needs::default();
+        if !unchanged {
+            self.partly(way, listings, root, &mut needs)?;
+        }
+        self.needs(way, listings, root, unchanged, &mut needs)?;
+        self.undisputed(way, &needs)?;
+        let waits = self.wanted.join(way.target, way.source, needs);
+        if let Some(want) = self.wanted.tags.get_mut(&key) {
+            want.waits.extend(waits);
+        }
+        Ok(())
+    }
+
     /// Says whether this root is the first that claims the tag.
     ///
     /// Of two mirrors that want different digests at one tag, the second is blocked.
-    fn claim(&mut self, way: Way<'a>, tag: &Tag, digest: &Digest) -> Answered<bool> {
+    fn claim(&mut self, way: Way<'a>, tag: &Tag, digest: &Digest) -> Answered<Claim> {
         let key = (way.target.clone(), tag.clone());
         let Some((other, mirror)) = self.claims.get(&key) else {
             self.claims.insert(key, (digest.clone(), &way.mirror.name));
-            return Ok(true);
+            return Ok(Claim::First);
         };
         if other == digest {
-            return Ok(false);
+            return Ok(Claim::Again);
         }
         let error = format!(
             "the tag is to be {other} by {mirror} and {digest} by {}",
@@ -475,7 +529,12 @@ impl<'a> Walk<'a, '_> {
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
         let mut gap = Ok(());
-        if !unchanged || way.mirror.check > Check::Tags {
+        // That an index stands of which children may be missing does not prove those that are taken.
+        let sparse = root
+            .chosen
+            .as_ref()
+            .is_some_and(|chosen| chosen.is_partial() && !chosen.is_new());
+        if !unchanged || sparse || way.mirror.check > Check::Tags {
             gap = match &root.chosen {
                 Some(chosen) => way.need_chosen(self.ask, chosen, needs),
                 None => way.need(self.ask, &root.digest, MediaKind::Index, needs),
@@ -484,7 +543,7 @@ impl<'a> Walk<'a, '_> {
         if way.mirror.referrers == Referrers::None {
             return gap;
         }
-        if !root.chosen.as_ref().is_some_and(Chosen::is_new) {
+        if !root.chosen.as_ref().is_some_and(|chosen| chosen.is_new()) {
             needs.content.insert(root.digest.clone());
         }
         // What is attached has content of its own, to which more is attached.
@@ -503,10 +562,7 @@ impl<'a> Walk<'a, '_> {
         mut needs: Needs<'a>,
     ) -> Answered<()> {
         let digest = &root.digest;
-        if let Some((blob, size, other)) = self.wanted.disputed(&needs) {
-            let error = format!("{blob} is said to have {size} bytes and, elsewhere, {other} bytes");
-            return Err(way.source_problem(ProblemKind::Integrity, error));
-        }
+        self.undisputed(way, &needs)?;
         if stands.as_ref() == Some(digest) {
             self.wanted.counts.unchanged += 1;
             self.wanted.join(way.target, way.source, needs);
@@ -536,6 +592,17 @@ impl<'a> Walk<'a, '_> {
         }
         self.tag(way, digest, tag, stands, waits);
         Ok(())
+    }
+
+    /// Refuses a blob whose size another root has told differently.
+    fn undisputed(&self, way: Way<'a>, needs: &Needs<'a>) -> Answered<()> {
+        match self.wanted.disputed(needs) {
+            None => Ok(()),
+            Some((blob, size, other)) => {
+                let error = format!("{blob} is said to have {size} bytes and, elsewhere, {other} bytes");
+                Err(way.source_problem(ProblemKind::Integrity, error))
+            }
+        }
     }
 
     fn tag(

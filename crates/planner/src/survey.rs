@@ -21,7 +21,7 @@ pub enum Question {
     Blob(Place, Digest),
     /// Everything in a repository, by the vendor's own listing.
     Inventory(Place),
-    /// A manifest that an inventory lists: its bytes may come from anywhere.
+    /// A manifest that may have been read before: its bytes may come from anywhere.
     Read(Place, Digest),
     /// The repository that a call of the vendor's would make.
     Repository(Place),

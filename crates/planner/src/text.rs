@@ -175,7 +175,12 @@ impl Plan {
             };
             let Some(digest) = &op.digest else { continue };
             for place in places(op).filter(|place| !named.contains(&(place.clone(), digest))) {
-                let name = format!("{}@{}", place.repository, digest.short());
+                let name = format!(
+                    "{}@{}{}",
+                    place.repository,
+                    digest.short(),
+                    self.rewritten(digest)
+                );
                 folded.entry((name, what)).or_default().insert(place);
             }
         }

@@ -170,6 +170,11 @@ impl<'a> Wanted<'a> {
                 waits.insert(Wait::Manifest(digest.clone()));
             }
         }
+        if !needs.partial.is_empty() {
+            // What stands of a part does not prove the rest of it.
+            let put = needs.manifests.iter().filter(|(_, need)| need.put);
+            waits.extend(put.map(|(digest, _)| Wait::Manifest(digest.clone())));
+        }
         for (digest, need) in needs.manifests {
             let want = self.manifest(digest, place, source);
             want.extent = Extent::Whole;

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use oci::{Descriptor, MediaType, Platform};
 use planner::Plan;
-use planner::spec::{Mirror, Platforms};
+use planner::spec::{Mirror, Pinned, Platforms, Referrers};
 use serde_json::json;
 use testkit::image::{Content, Family};
 use testkit::world::{Options, World, mirror, place};
@@ -266,7 +266,7 @@ fn attachments_of_a_replaced_index_stay_behind_and_those_of_its_images_follow() 
     assert_snapshot!(plan.text(), @r"
     + site/app:v1  sha256:3aa0a2e54995, rewritten from sha256:02516ad8a24d
     + site/app  1 attachment
-    note: site/app: v1 is a new index, so 2 attachments of sha256:02516ad8a24db5d74ac54efaa2602c32b5d196fde349fb9639981791b412f026 are left out: no signature covers the new one
+    note: site/app: v1 has a new index, so 2 attachments are left out with the old one, sha256:02516ad8a24db5d74ac54efaa2602c32b5d196fde349fb9639981791b412f026: no signature covers the new one
 
     Plan: 1 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 10.4 KiB, upload 10.4 KiB, mount 0 B.
     ");
@@ -298,4 +298,215 @@ fn a_plan_whose_new_index_was_changed_is_refused() {
     made.content = made.content.replace("amd64", "arm64");
     let broken = plan.check().expect_err("the digest is another").to_string();
     assert!(broken.contains("is not the digest of what it holds"), "{broken}");
+}
+
+/// Two mirrors of one repository into one place.
+fn both(first: Mirror, second: Mirror) -> Vec<Mirror> {
+    let named = |name: &str, mirror: Mirror| Mirror {
+        name: name.to_owned(),
+        ..mirror
+    };
+    vec![named("first", first), named("second", second)]
+}
+
+#[test]
+fn another_choice_of_a_sparse_index_is_brought_though_its_digest_is_the_same() {
+    let world = world(takes_sparse(), multi);
+    let one = applied(&world, sparse(&["linux/amd64"]));
+    let two = applied(&one, sparse(&["linux/amd64", "linux/arm64"]));
+    assert_eq!(brought(&two), ["linux/amd64", "linux/arm64/v8"]);
+}
+
+#[test]
+fn two_mirrors_of_one_index_bring_what_either_takes() {
+    let world = world(takes_sparse(), multi);
+    let mirrors = both(
+        sparse(&["linux/amd64"]).remove(0),
+        sparse(&["linux/s390x"]).remove(0),
+    );
+    let plan = planned(&world, mirrors.clone());
+    assert_eq!(plan.summary.tags.create, 1);
+    assert_eq!(brought(&applied(&world, mirrors)), ["linux/amd64", "linux/s390x"]);
+}
+
+#[test]
+fn what_one_mirror_may_not_bring_another_does() {
+    let world = world(Options::default(), multi);
+    let mirrors = both(
+        sparse(&["linux/amd64"]).remove(0),
+        taking(Platforms::All).remove(0),
+    );
+    let plan = planned(&world, mirrors.clone());
+    assert_eq!((plan.blocked.len(), plan.summary.tags.create), (1, 1));
+    assert_eq!(brought(&applied(&world, mirrors)), ALL);
+}
+
+/// An index that names one image for two platforms.
+fn twice(content: &mut Content) {
+    let v6 = image(content, "linux/arm/v6");
+    let v7 = Descriptor {
+        platform: Some("linux/arm/v7".parse().expect("it is a platform")),
+        ..v6.clone()
+    };
+    let index = content.index(Family::Oci, &[v6, v7]);
+    content.tag("v1", &index);
+}
+
+#[test]
+fn one_image_for_two_platforms_is_there_for_both() {
+    let wanted = ["linux/arm/v7"];
+    let world = world(Options::default(), twice);
+    let plan = planned(&world, sparse(&wanted));
+    assert_eq!((plan.blocked, plan.summary.tags.create), (vec![], 1));
+    assert_eq!(brought(&applied(&world, rewrite(&wanted))), wanted);
+}
+
+#[test]
+fn an_index_that_is_named_ten_thousand_times_is_looked_into_once() {
+    let world = world(Options::default(), |content| {
+        let images = ALL.map(|platform| image(content, platform));
+        let mut index = content.index(Family::Oci, &images);
+        for _ in 0..4 {
+            index = content.index(Family::Oci, &vec![index; 10_000]);
+        }
+        content.tag("v1", &index);
+    });
+    let plan = planned(&world, rewrite(&["linux/amd64"]));
+    let made = plan.manifests.values().filter(|entry| entry.made.is_some());
+    assert_eq!(made.count(), 5);
+}
+
+#[test]
+fn what_a_source_calls_its_platforms_is_shown_short_and_in_one_line() {
+    let world = world(Options::default(), |content| {
+        let images: Vec<Descriptor> = (0..20)
+            .map(|number| {
+                let mut image = image(content, "linux/amd64");
+                let platform = image.platform.as_mut().expect("it has one");
+                platform.os = format!("os{number:02}\n+ site/app:v9 {}", "x".repeat(90));
+                image
+            })
+            .collect();
+        let index = content.index(Family::Oci, &images);
+        content.tag("v1", &index);
+    });
+    let plan = planned(&world, rewrite(&["linux/amd64"]));
+    assert_snapshot!(plan.text(), @r"
+    ! hub/team/app:v1: the index has no image for linux/amd64; it has os00+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os01+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os02+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os03+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os04+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os05+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os06+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx, os07+site/app:v9xxxxxxxxxxxxxxxxxxxxxxxx and 12 more
+
+    Plan: 0 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 0 B, upload 0 B, mount 0 B; 1 blocked.
+    ");
+}
+
+#[test]
+fn attestations_of_what_is_elsewhere_follow() {
+    let world = world(Options::default(), |content| {
+        let image = image(content, "linux/amd64");
+        let mut orphan = content.sbom(&image);
+        orphan.platform = Some("unknown/unknown".parse().expect("it is a platform"));
+        let elsewhere = format!("sha256:{}", "0".repeat(64));
+        orphan
+            .annotations
+            .insert("vnd.docker.reference.digest".to_owned(), elsewhere);
+        let index = content.index(Family::Oci, &[image, orphan.clone()]);
+        content.tag("v1", &index);
+        let alone = content.index(Family::Oci, &[orphan]);
+        content.tag("v2", &alone);
+    });
+    let plan = planned(&world, rewrite(&["linux/amd64"]));
+    assert_eq!(plan.summary.tags.create, 2);
+    assert!(plan.manifests.values().all(|entry| entry.made.is_none()));
+}
+
+#[test]
+fn a_pinned_index_is_shown_with_both_digests_and_refused_only_while_it_is_missing() {
+    let mut world = world(Options::default(), multi);
+    let digest = world
+        .at(&place("hub/team/app"))
+        .expect("it stands")
+        .tags
+        .values()
+        .next()
+        .cloned();
+    let pinned = |platforms: Platforms| {
+        let mut mirrors = taking(platforms);
+        mirrors[0].sources[0].pinned = Some(Pinned {
+            tag: None,
+            digest: digest.clone(),
+        });
+        mirrors
+    };
+    let wanted = platforms(&["linux/amd64"]);
+    let plan = planned(&world, pinned(Platforms::Rewrite(wanted.clone())));
+    assert_snapshot!(plan.text(), @r"
+    + site/app@sha256:3aa0a2e54995, rewritten from sha256:02516ad8a24d  manifest
+
+    Plan: 0 tags to create, 0 to update, 0 to delete; 0 repositories to create; read 10.1 KiB, upload 10.1 KiB, mount 0 B.
+    ");
+    let refused = planned(&world, pinned(Platforms::Sparse(wanted.clone())));
+    assert_eq!(refused.blocked.len(), 1);
+    world = applied(&world, taking(Platforms::All));
+    let stands = planned(&world, pinned(Platforms::Sparse(wanted)));
+    assert_eq!(
+        (stands.blocked, stands.notes, stands.ops),
+        (vec![], vec![], vec![])
+    );
+}
+
+#[test]
+fn a_tag_waits_for_all_that_is_below_a_sparse_index() {
+    let world = world(takes_sparse(), |content| {
+        let images = ALL.map(|platform| image(content, platform));
+        let inner = content.index(Family::Oci, &images);
+        let outer = content.index(Family::Oci, &[inner]);
+        content.tag("v1", &outer);
+    });
+    let world = applied(&world, sparse(&["linux/amd64"])).holds("hub/team/app", |content| {
+        let images = ALL.map(|platform| image(content, platform));
+        let inner = content.index(Family::Oci, &images);
+        let outer = content.index(Family::Oci, &[inner]);
+        content.tag("v2", &outer);
+    });
+    let plan = planned(&world, sparse(&["linux/amd64", "linux/arm64"]));
+    let put = |op: &&planner::Op| op.kind == planner::OpKind::PutManifest;
+    let manifest = plan.ops.iter().find(put).expect("an image is put");
+    let tag = plan.ops.iter().find(|op| op.kind == planner::OpKind::PutTag);
+    assert!(tag.expect("a tag is put").after.contains(&manifest.id));
+}
+
+#[test]
+fn what_was_chosen_before_can_be_chosen_from_again() {
+    let nested = |content: &mut Content| {
+        let [amd64, arm64, _] = ALL.map(|platform| image(content, platform));
+        let one = content.index(Family::Oci, &[amd64]);
+        let other = content.index(Family::Oci, &[arm64]);
+        let outer = content.index(Family::Oci, &[one, other]);
+        content.tag("v1", &outer);
+    };
+    let first = applied(&world(takes_sparse(), nested), sparse(&["linux/amd64"]));
+    let second = first.registry("last", takes_sparse());
+    let mirrors = vec![Mirror {
+        platforms: Platforms::Sparse(platforms(&["linux/amd64"])),
+        ..mirror("site/app", &["last/app"])
+    }];
+    let plan = planned(&second, mirrors);
+    assert_eq!((plan.blocked, plan.summary.tags.create), (vec![], 1));
+    assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
+}
+
+#[test]
+fn what_can_not_be_counted_blocks_nothing() {
+    let world = world(Options::default(), |content| {
+        multi(content);
+        let digest = content.tags[&"v1".parse().expect("it is a tag")].clone();
+        // A fallback tag that is an image.
+        let layer = content.layer(Family::Oci, 1, 1);
+        let odd = content.image(Family::Oci, "linux/amd64", &[layer]);
+        let tag = oci::AttachmentTag::Fallback.of(&digest);
+        content.tag(tag.as_str(), &odd);
+    });
+    let mut mirrors = rewrite(&["linux/amd64"]);
+    mirrors[0].referrers = Referrers::None;
+    let plan = planned(&world, mirrors);
+    assert_eq!((plan.blocked, plan.summary.tags.create), (vec![], 1));
 }

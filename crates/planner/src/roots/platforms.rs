@@ -1,14 +1,16 @@
 //! Roots of which some platforms are taken.
 
-use oci::{Content, Digest, Tag};
+use std::collections::BTreeSet;
 
-use super::{Root, Walk, problem};
-use crate::ask::{Answered, Gap};
+use oci::{Content, Digest};
+
+use super::{Root, Selected, Walk, problem};
+use crate::ask::{Answered, Gap, both};
 use crate::attachments::{self, Listings};
 use crate::chosen::{self, Chosen};
 use crate::content::Way;
 use crate::plan::Note;
-use crate::spec::{Mirror, Platforms, Source};
+use crate::spec::{Mirror, Platforms, Referrers, Source};
 use crate::want::Needs;
 use crate::{Problem, ProblemKind, Side};
 
@@ -21,13 +23,19 @@ impl<'a> Walk<'a, '_> {
         &mut self,
         mirror: &'a Mirror,
         source: &'a Source,
+        selected: &Selected,
         digest: Digest,
     ) -> Answered<Root<'a>> {
-        let mut root = Root { digest, chosen: None };
+        let name = selected.tag.as_ref();
+        let mut root = Root {
+            name: name.map_or_else(|| digest.to_string(), ToString::to_string),
+            digest,
+            chosen: None,
+        };
         if mirror.platforms == Platforms::All {
             return Ok(root);
         }
-        let manifest = self.ask.manifest(&source.place, &root.digest)?;
+        let manifest = self.ask.kept_manifest(&source.place, &root.digest)?;
         let index = manifest.filter(|manifest| matches!(manifest.content(), Content::Index { .. }));
         if let Some(index) = index {
             let chosen = chosen::choose(self.ask, &source.place, index, &mirror.platforms)?;
@@ -43,22 +51,26 @@ impl<'a> Walk<'a, '_> {
         way: Way<'a>,
         listings: Listings<'a>,
         root: &Root<'a>,
-        tag: Option<&Tag>,
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
         let Some(chosen) = &root.chosen else {
             return Ok(());
         };
-        let name = tag.map_or_else(|| root.digest.to_string(), ToString::to_string);
         for platform in chosen.unmet(&way.mirror.platforms) {
             let key = (way.source.clone(), platform);
-            self.unmet.entry(key).or_default().insert(name.clone());
+            self.unmet.entry(key).or_default().insert(root.name.clone());
         }
-        if !chosen.is_partial() {
+        for gone in &chosen.gone {
+            let text = format!("{} names {gone}, which is missing and left out", root.name);
+            let place = Some(way.source.clone());
+            needs.notes.insert(Note { place, text });
+        }
+        // What stands was taken by the registry already.
+        if !chosen.is_partial() || way.stands(self.ask, &root.digest)? {
             return Ok(());
         }
         if chosen.is_new() {
-            return self.left_behind(way, listings, chosen, &name, needs);
+            return self.left_behind(way, listings, root, chosen, needs);
         }
         let registry = &way.target.registry;
         match self.ask.capabilities(registry).sparse_index {
@@ -87,22 +99,38 @@ impl<'a> Walk<'a, '_> {
         &mut self,
         way: Way<'a>,
         listings: Listings<'a>,
+        root: &Root<'a>,
         chosen: &Chosen<'a>,
-        name: &str,
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
-        let count = attachments::count(way, self.ask, listings, chosen.original)?;
-        if count > 0 {
-            let noun = if count == 1 { "attachment" } else { "attachments" };
-            needs.notes.insert(Note {
-                place: Some(way.target.clone()),
-                text: format!(
-                    "{name} is a new index, so {count} {noun} of {} are left out: no signature covers the new one",
-                    chosen.original
-                ),
-            });
+        if way.mirror.referrers == Referrers::None {
+            return Ok(());
         }
-        Ok(())
+        let (mut open, mut seen, mut gap) = (vec![chosen], BTreeSet::new(), Ok(()));
+        while let Some(chosen) = open.pop() {
+            let original = chosen.original;
+            if !seen.insert(original) {
+                continue;
+            }
+            open.extend(chosen.nested().filter(|nested| nested.is_new()));
+            let what = match attachments::count(way, self.ask, listings, original) {
+                Ok(0) => continue,
+                Ok(1) => "1 attachment is".to_owned(),
+                Ok(count) => format!("{count} attachments are"),
+                Err(Gap::Blocked(_)) => "attachments, which can't be counted, are".to_owned(),
+                Err(Gap::Pending) => {
+                    gap = both(gap, Err(Gap::Pending));
+                    continue;
+                }
+            };
+            let text = format!(
+                "{} has a new index, so {what} left out with the old one, {original}: no signature covers the new one",
+                root.name
+            );
+            let place = Some(way.target.clone());
+            needs.notes.insert(Note { place, text });
+        }
+        gap
     }
 
     /// Says which platforms were asked for and not found.
