@@ -20,4 +20,4 @@ pub use manifest::{Content, MAX_CHILDREN, MAX_MANIFEST, Manifest, ManifestError}
 pub use media_type::{MediaKind, MediaType};
 pub use name::{Host, NameError, RepositoryName, Tag};
 pub use platform::{ParsePlatformError, Platform};
-pub use reference::{ManifestReference, Reference, ReferenceError};
+pub use reference::{ManifestReference, Reference, ReferenceError, docker_name};
