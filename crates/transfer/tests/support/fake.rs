@@ -57,6 +57,7 @@ struct State {
     mounts: Mounts,
     referrers: Option<Vec<Descriptor>>,
     absent: BTreeSet<RepositoryName>,
+    unfinished: Option<ErrorKind>,
 }
 
 #[derive(Default)]
@@ -75,6 +76,7 @@ impl Fake {
             mounts: Mounts::Granted,
             referrers: None,
             absent: BTreeSet::new(),
+            unfinished: None,
         };
         Self {
             name: name.into(),
@@ -93,6 +95,11 @@ impl Fake {
     /// Lets the next `times` requests whose log line contains `pattern` go wrong.
     pub fn trouble(&self, pattern: &str, times: usize, trouble: Trouble) {
         self.state().troubles.push((pattern.to_owned(), times, trouble));
+    }
+
+    /// Lets the end go wrong, when all that was written is to last.
+    pub fn never_finishes(&self, kind: ErrorKind) {
+        self.state().unfinished = Some(kind);
     }
 
     /// Ends all trouble.
@@ -261,6 +268,13 @@ impl Registry for Fake {
         Traffic {
             requests,
             ..Traffic::default()
+        }
+    }
+
+    async fn finish(&self) -> Result<(), Error> {
+        match self.state().unfinished {
+            Some(kind) => Err(Error::new(kind, format!("finish {}", self.name))),
+            None => Ok(()),
         }
     }
 }
