@@ -130,13 +130,13 @@ pub enum LayoutError {
         name: String,
     },
     /// A member of an archive that is refused or missing.
-    #[error("{}: `{name}` is refused: {problem}", .path.display())]
+    #[error("{}: the member `{name}` {problem}", .path.display())]
     Member {
         /// The archive.
         path: PathBuf,
         /// The member.
         name: String,
-        /// What is wrong with it.
+        /// What is wrong with it, as the rest of a sentence.
         problem: &'static str,
     },
     /// An archive of other content than the one it was opened as.
@@ -208,11 +208,8 @@ impl LayoutError {
             }
             Self::Tar { .. } | Self::Truncated { .. } => "copy or make the archive again".to_owned(),
             Self::Lacks { path, instead, .. } => {
-                let instead = (*instead)?;
-                format!(
-                    "its content is that of another kind of archive: {instead}{}",
-                    path.display()
-                )
+                let reference = format!("{}{}", (*instead)?, path.display());
+                format!("{reference} reads it, and `transship copy` makes a layout of it where one is needed")
             }
             Self::Busy { .. } => "wait until that is done, and run it again".to_owned(),
             Self::Changed { .. } => "run it again".to_owned(),

@@ -24,16 +24,23 @@ pub(super) struct Archives(Mutex<BTreeMap<PathBuf, Archive>>);
 impl Archives {
     fn open(&self, path: &Path, role: Role) -> Result<Archive, LayoutError> {
         let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(archive) = opened.get(path) {
+        let file = file(path);
+        if let Some(archive) = opened.get(&file) {
             return Ok(archive.clone());
         }
         let archive = match role {
             Role::Source => Archive::open(path)?,
             Role::Target => Archive::open_or_create(path)?,
         };
-        opened.insert(path.to_owned(), archive.clone());
+        opened.insert(file, archive.clone());
         Ok(archive)
     }
+}
+
+/// Gives one file one path, as far as can be told where it is missing.
+fn file(path: &Path) -> PathBuf {
+    let found = path.canonicalize().or_else(|_| std::path::absolute(path));
+    found.unwrap_or_else(|_| path.to_owned())
 }
 
 /// Opens a layout; one that is only written to may be missing yet.

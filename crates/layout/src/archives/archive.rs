@@ -121,14 +121,10 @@ impl Archive {
             return Err(LayoutError::Member {
                 path: path.clone(),
                 name,
-                problem: "it is a link and no part of a layout, which would be lost",
+                problem: "is a link and no part of a layout, and would be lost",
             });
         }
-        let spool = Arc::new(Spool::start(
-            target,
-            lock,
-            &state.held.index.clone().into_bytes(),
-        )?);
+        let spool = Arc::new(Spool::start(lock, &state.held.index.clone().into_bytes())?);
         state.spool = Some(Arc::clone(&spool));
         Ok(spool)
     }

@@ -158,7 +158,7 @@ impl Docker<'_> {
         let missing = || LayoutError::Member {
             path: self.path.to_owned(),
             name: name.to_owned(),
-            problem: "`manifest.json` names it, and it is missing",
+            problem: "is missing, and `manifest.json` names it",
         };
         let tidied = tidy(name).map_err(|_| missing())?;
         self.members.find(&tidied)?.ok_or_else(missing)

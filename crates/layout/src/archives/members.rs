@@ -102,7 +102,7 @@ impl Members {
                 Some(Member::Link(target)) => name = target,
             }
         }
-        Err(self.bad_member(name, "links lead from it in a circle"))
+        Err(self.bad_member(name, "leads round in a circle of links"))
     }
 
     fn refuse_compressed(&self, size: u64) -> Result<(), LayoutError> {
@@ -127,11 +127,13 @@ impl Members {
         for entry in archive.entries_with_seek().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
             let written = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let name =
-                tidy(&written).map_err(|_| self.bad_member(&written, "it leads out of the archive"))?;
+            let name = tidy(&written).map_err(|_| self.bad_member(&written, "leads out of the archive"))?;
             let kind = entry.header().entry_type();
             if kind.is_gnu_sparse() || is_sparse(&mut entry).map_err(damaged)? {
-                return Err(self.bad_member(&name, "it is stored as a sparse file"));
+                return Err(self.bad_member(
+                    &name,
+                    "is stored as a sparse file, which is read only where it was made without --sparse",
+                ));
             }
             let member = if kind.is_file() || kind.is_contiguous() {
                 let (offset, size) = (entry.raw_file_position(), entry.size());
@@ -146,7 +148,7 @@ impl Members {
                     true => follow(&name, &target),
                     false => tidy(&target),
                 };
-                let out = |_| self.bad_member(&name, "it links to something outside of the archive");
+                let out = |_| self.bad_member(&name, "links to something outside of the archive");
                 Member::Link(target.map_err(out)?)
             } else {
                 continue;
@@ -160,7 +162,7 @@ impl Members {
     fn add(&mut self, name: &str, member: Member) -> Result<(), LayoutError> {
         let is_named_by_digest = name.starts_with("blobs/");
         match self.by_name.insert(name.to_owned(), member) {
-            Some(_) if !is_named_by_digest => Err(self.bad_member(name, "it stands there twice")),
+            Some(_) if !is_named_by_digest => Err(self.bad_member(name, "stands there twice")),
             _ => Ok(()),
         }
     }

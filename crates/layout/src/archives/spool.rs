@@ -15,28 +15,21 @@ const ATTEMPTS: usize = 8;
 /// Whoever holds it is the archive's only writer. What a killed process left behind goes when the next one starts.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    directory: PathBuf,
     layout: Layout,
-    _lock: File,
+    _lock: WriteLock,
 }
 
 impl Spool {
-    /// Makes an empty one for the archive at `path`, whose index it starts with.
+    /// Makes one that holds nothing but an index.
     ///
     /// # Errors
-    /// Another process that writes the archive, and what the disk refuses.
-    pub(crate) fn start(path: &Path, lock: WriteLock, index: &[u8]) -> Result<Self, LayoutError> {
-        let WriteLock { directory, file } = lock;
-        clear(&directory)?;
-        let layout = Layout::open_or_create(&directory)?;
-        let spool = Self {
-            directory,
-            layout,
-            _lock: file,
-        };
-        let target = spool.layout.path().join("index.json");
-        fs::write(&target, index).map_err(io("write", path))?;
-        Ok(spool)
+    /// What the disk refuses.
+    pub(crate) fn start(lock: WriteLock, index: &[u8]) -> Result<Self, LayoutError> {
+        clear(&lock.directory)?;
+        let layout = Layout::open_or_create(&lock.directory)?;
+        let target = lock.directory.join("index.json");
+        fs::write(&target, index).map_err(io("write", &target))?;
+        Ok(Self { layout, _lock: lock })
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -49,29 +42,18 @@ impl Spool {
     }
 }
 
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // Nothing is lost where this fails: the next writer clears.
-        let _ = clear(&self.directory).and_then(|()| {
-            let lock = lock_of(&self.directory);
-            fs::remove_file(&lock).map_err(io("remove", &lock))?;
-            fs::remove_dir(&self.directory).map_err(io("remove", &self.directory))
-        });
-    }
-}
-
-/// The right to write an archive: held against other processes until it is dropped.
+/// The right to write an archive: held against other processes until it is dropped, and the directory goes.
 #[derive(Debug)]
 pub(crate) struct WriteLock {
     directory: PathBuf,
-    file: File,
+    _file: File,
 }
 
 impl WriteLock {
     /// Takes the right to write the archive at `path`, without waiting for it.
     ///
     /// # Errors
-    /// As [`Spool::start`].
+    /// Another process that has it, and what the disk refuses.
     pub(crate) fn take(path: &Path) -> Result<Self, LayoutError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let directory = path.with_file_name(format!(".{name}.transship"));
@@ -94,12 +76,26 @@ impl WriteLock {
             }
             // The one who held it may have removed the file in between.
             if is_at(&file, &lock).map_err(io("read", &lock))? {
-                return Ok(Self { directory, file });
+                return Ok(Self {
+                    directory,
+                    _file: file,
+                });
             }
         }
         Err(LayoutError::Busy {
             path: path.to_owned(),
         })
+    }
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        // Nothing is lost where this fails: the next writer clears. The lock goes last, and while it is held.
+        let _ = clear(&self.directory).and_then(|()| {
+            let lock = lock_of(&self.directory);
+            fs::remove_file(&lock).map_err(io("remove", &lock))?;
+            fs::remove_dir(&self.directory).map_err(io("remove", &self.directory))
+        });
     }
 }
 

@@ -196,6 +196,17 @@ fn an_archive_that_somebody_else_changes_in_the_meantime_is_left() {
 }
 
 #[test]
+fn what_has_become_no_archive_in_the_meantime_is_not_written() {
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    fs::write(&path, b"somebody else's").unwrap();
+    let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+    assert!(matches!(refused, LayoutError::Tar { .. }), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
+    assert_eq!(beside(&path), ["x.tar"]);
+}
+
+#[test]
 fn many_write_at_once_and_all_of_it_lands() {
     let (_guard, path) = written();
     let archive = Archive::open_or_create(&path).unwrap();
@@ -314,7 +325,7 @@ fn a_name_that_stands_twice_is_refused_unless_it_is_a_digest() {
     let (_guard, path) = Tarball::new().layout(&[]).layout(&[]).done();
     let refused = Archive::open(&path).unwrap_err().to_string();
     assert!(
-        refused.ends_with("`oci-layout` is refused: it stands there twice"),
+        refused.ends_with("the member `oci-layout` stands there twice"),
         "{refused}"
     );
     let (_guard, path) = Tarball::new().layout(&[]).blob(b"one").blob(b"one").done();
@@ -332,7 +343,10 @@ fn links_in_a_circle_and_sparse_files_are_refused() {
         .layout(&[])
         .extended(&[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")])
         .file(&name, b"1\n0\n1\n");
-    for (tarball, problem) in [(circle, "in a circle"), (sparse, "a sparse file")] {
+    for (tarball, problem) in [
+        (circle, "leads round in a circle of links"),
+        (sparse, "made without --sparse"),
+    ] {
         let (_guard, path) = tarball.done();
         let refused = Archive::open(&path).unwrap_err().to_string();
         assert!(refused.ends_with(problem), "{refused}");

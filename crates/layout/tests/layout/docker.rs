@@ -144,11 +144,11 @@ fn what_an_archive_lacks_is_named() {
     for (tarball, problem) in [
         (
             saved(&[], &[]),
-            "`c.json` is refused: `manifest.json` names it, and it is missing",
+            "`c.json` is missing, and `manifest.json` names it",
         ),
         (
             saved(&[], &["l.tar"]).file("c.json", config(&[b"one"]).as_bytes()),
-            "`l.tar` is refused: `manifest.json` names it, and it is missing",
+            "`l.tar` is missing, and `manifest.json` names it",
         ),
         (
             saved(&[], &[]).file("c.json", config(&[b"one"]).as_bytes()),
