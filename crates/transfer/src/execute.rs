@@ -63,7 +63,7 @@ pub async fn execute(
     let mut report = Dispatcher::new(plan, connections, options, events)
         .run(stop)
         .await;
-    finish(plan, connections, &mut report).await;
+    finish(plan, connections, events, &mut report).await;
     for (name, traffic) in connections.traffic() {
         report.retries += traffic.retries;
         report.requests.insert(name, traffic.requests);

@@ -5,18 +5,26 @@ use registry::Error;
 
 use crate::fault::Fault;
 use crate::report::Failure;
-use crate::{Connections, Report};
+use crate::{Connections, Event, Events, Report};
 
 /// Finishes every registry that the plan writes to.
 ///
 /// One that can't has nothing of what was written: its tags count as failed.
-pub(crate) async fn finish(plan: &Plan, connections: &Connections, report: &mut Report) {
+pub(crate) async fn finish(plan: &Plan, connections: &Connections, events: &Events, report: &mut Report) {
     for (name, connected) in connections.by_name() {
         let written = plan
             .ops
             .iter()
             .any(|op| op.at.iter().any(|at| at.registry == *name));
-        if written && let Err(error) = connected.registry.finish().await {
+        if !written {
+            continue;
+        }
+        if connected.host.is_none() {
+            events.send(Event::Finishing {
+                registry: name.clone(),
+            });
+        }
+        if let Err(error) = connected.registry.finish().await {
             lose(plan, name, &error, report);
         }
     }

@@ -413,6 +413,35 @@ async fn a_second_writer_of_an_archive_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_another_program_changes_during_a_run_is_left_to_it() {
+    let Some(site) = to_archive(&[("team/app", single("v1", 1, 5_000))]).await else {
+        return;
+    };
+    let slow = Fault::Throttle {
+        bytes_per_second: 5_000,
+    };
+    let mut asked = hold_back(&site, slow);
+    let arguments = ["apply", "--auto-approve", "--report", "report.json"];
+    let child = site
+        .sandbox
+        .command(&arguments)
+        .spawn()
+        .expect("the binary can be run");
+    asked.recv().await.expect("a blob is asked for");
+    is_begun(&site).await;
+    site.sandbox.write("usb.tar", "somebody else's");
+    let failed = finish(child, &arguments).await.expect(1);
+    let _ = failed.warns(&["usb.tar was changed by another program", "run it again"]);
+    assert_eq!(site.sandbox.read("usb.tar"), "somebody else's");
+    let report = site.json("report.json");
+    assert_eq!(
+        (&report["tags"]["written"], &report["tags"]["failed"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(report["changes"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_layer_of_an_archive_is_not_copied() {
     let Some(site) = to_archive(&[("team/app", single("v1", 1, 5_000))]).await else {
         return;

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::headers::Headers;
 use super::name::{follow, tidy};
 use super::section::Section;
 use crate::error::{LayoutError, io};
@@ -123,7 +124,7 @@ impl Members {
             source,
         };
         let file = Arc::clone(&self.file);
-        let mut archive = tar::Archive::new(&*file);
+        let mut archive = tar::Archive::new(Headers::of(&file));
         for entry in archive.entries_with_seek().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
             let written = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -177,7 +178,7 @@ impl Members {
 }
 
 /// Tells whether a file's bytes stand there without its holes, in the newer of the two ways.
-fn is_sparse(entry: &mut tar::Entry<'_, &File>) -> std::io::Result<bool> {
+fn is_sparse(entry: &mut tar::Entry<'_, Headers<'_>>) -> std::io::Result<bool> {
     let Some(extensions) = entry.pax_extensions()? else {
         return Ok(false);
     };

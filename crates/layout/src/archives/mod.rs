@@ -3,6 +3,7 @@
 mod archive;
 mod assembly;
 mod docker;
+mod headers;
 mod held;
 mod members;
 mod name;

@@ -277,6 +277,19 @@ fn extended_headers_say_names_and_sizes() {
 }
 
 #[test]
+fn a_header_that_would_fill_the_memory_is_refused() {
+    let name = "x".repeat(2 << 20);
+    let (_guard, path) = Tarball::new()
+        .layout(&[])
+        .extended(&[("path", &name)])
+        .file("x", b"x")
+        .done();
+    let refused = Archive::open(&path).unwrap_err();
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("a header has more than 1048576 bytes"), "{cause}");
+}
+
+#[test]
 fn a_member_may_be_larger_than_eight_gibibytes() {
     let (_guard, path) = Tarball::new().layout(&[]).done();
     let (digest, size) = (Digest::sha256(b"large"), 9_u64 << 30);

@@ -5,7 +5,7 @@ use serde_json::json;
 use transship_layout::{Archive, LayoutError, Store};
 
 use crate::common::{repository, tag};
-use crate::tarball::Tarball;
+use crate::tarball::{Tarball, entry};
 
 const LIMIT: usize = 1 << 20;
 
@@ -97,6 +97,31 @@ fn a_compressed_layer_stays_as_it_is() {
         archive.read_blob(&layer.digest, LIMIT).unwrap().unwrap(),
         compressed.as_slice()
     );
+}
+
+#[test]
+fn an_archive_may_be_both_a_layout_and_what_docker_saves() {
+    let config = config(&[b"one"]);
+    let name = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::sha256(bytes).hex());
+    let (config_name, layer_name) = (name(config.as_bytes()), name(b"one"));
+    let list = json!([{ "Config": config_name, "RepoTags": ["app:v1"], "Layers": [layer_name], "LayerSources": {} }]);
+    let (_guard, path) = Tarball::new()
+        .layout(&[entry("v1", b"manifest")])
+        .blob(b"manifest")
+        .blob(config.as_bytes())
+        .blob(b"one")
+        .file("manifest.json", list.to_string().as_bytes())
+        .done();
+    let saved = Archive::open_docker(&path).unwrap();
+    let layer = manifest(&saved, "app").blobs().nth(1).cloned().unwrap();
+    assert_eq!(layer.digest, Digest::sha256(b"one"));
+    let layout = Archive::open_or_create(&path).unwrap();
+    let found = layout.resolve(None, &tag("v1")).unwrap().unwrap();
+    assert_eq!(found.digest, Digest::sha256(b"manifest"));
+    // To write to the layout takes nothing from docker.
+    layout.write_blob(&Digest::sha256(b"new"), b"new").unwrap();
+    layout.finish().unwrap();
+    assert_eq!(Archive::open_docker(&path).unwrap().images(), saved.images());
 }
 
 #[test]

@@ -23,7 +23,7 @@ const TRANSPORTS: [(&str, &str); 3] = [
     ),
     (
         "docker-archive:",
-        "copy it first: transship copy docker-archive:FILE oci-archive:FILE.tar, and declare that as a `layout`",
+        "it is only read, and by copy: transship copy docker-archive:FILE oci-archive:FILE.tar makes a `layout` of it",
     ),
 ];
 
