@@ -247,6 +247,10 @@ mod tests {
             ["a.b/c", "a.b/c:2", "oci:kept", "oci:kept:2"]
         );
         assert_eq!(all(&["a.b/c"], &[]), ["a.b/c"]);
+        assert_eq!(
+            all(&["oci-archive:x.tar:c:1"], &["2"]),
+            ["oci-archive:x.tar:c:1", "oci-archive:x.tar:c:2"]
+        );
     }
 
     fn layout(names: &[&str]) -> (tempfile::TempDir, String) {

@@ -52,14 +52,17 @@ pub(super) fn reach(
     archives: &Archives,
 ) -> Connected {
     let (path, bare) = (Path::new(path), resolved.connection.bare.clone());
-    let opened = match resolved.connection.layout_form() {
+    let form = resolved.connection.layout_form();
+    let opened = match form {
         LayoutForm::Directory => Layout::open(path).map(Box::<dyn Store>::from),
         LayoutForm::OciArchive => archives.open(path, role).map(Box::from),
         LayoutForm::DockerArchive => Archive::open_docker(path).map(Box::from),
     };
     let registry: Arc<dyn Registry> = match opened {
         Ok(store) => Arc::new(LayoutRegistry::new(store, bare)),
-        Err(error) if role == Role::Target && is_missing(&error) => Arc::new(Unopened::empty(path, bare)),
+        Err(error) if form == LayoutForm::Directory && role == Role::Target && is_missing(&error) => {
+            Arc::new(Unopened::empty(path, bare))
+        }
         Err(error) => Arc::new(Unopened::broken(&error)),
     };
     let provider = GenericProvider::of(name.to_string(), Arc::new(Anonymous), Profile::of(Class::Layout));

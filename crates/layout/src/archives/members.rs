@@ -118,45 +118,53 @@ impl Members {
     }
 
     fn gather(&mut self, length: u64) -> Result<(), LayoutError> {
-        let path = self.path.clone();
-        let damaged = |source| LayoutError::Tar {
-            path: path.clone(),
-            source,
-        };
         let file = Arc::clone(&self.file);
         let mut archive = tar::Archive::new(Headers::of(&file));
-        for entry in archive.entries_with_seek().map_err(damaged)? {
-            let mut entry = entry.map_err(damaged)?;
+        for entry in archive.entries_with_seek().map_err(|error| self.damaged(error))? {
+            let mut entry = entry.map_err(|error| self.damaged(error))?;
             let written = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let name = tidy(&written).map_err(|_| self.bad_member(&written, "leads out of the archive"))?;
-            let kind = entry.header().entry_type();
-            if kind.is_gnu_sparse() || is_sparse(&mut entry).map_err(damaged)? {
+            if is_sparse(&mut entry).map_err(|error| self.damaged(error))? {
                 return Err(self.bad_member(
                     &name,
                     "is stored as a sparse file, which is read only where it was made without --sparse",
                 ));
             }
-            let member = if kind.is_file() || kind.is_contiguous() {
-                let (offset, size) = (entry.raw_file_position(), entry.size());
-                if offset.checked_add(size).is_none_or(|end| end > length) {
-                    return Err(LayoutError::Truncated { path, name });
-                }
-                Member::File { offset, size }
-            } else if kind.is_symlink() || kind.is_hard_link() {
-                let target = entry.link_name_bytes().unwrap_or_default();
-                let target = String::from_utf8_lossy(&target);
-                let target = match kind.is_symlink() {
-                    true => follow(&name, &target),
-                    false => tidy(&target),
-                };
-                let out = |_| self.bad_member(&name, "links to something outside of the archive");
-                Member::Link(target.map_err(out)?)
-            } else {
-                continue;
-            };
-            self.add(&name, member)?;
+            if let Some(member) = self.member(&name, &entry, length)? {
+                self.add(&name, member)?;
+            }
         }
         Ok(())
+    }
+
+    /// Understands a file or a link. What else there may be, directories above all, is nothing to read.
+    fn member(
+        &self,
+        name: &str,
+        entry: &tar::Entry<'_, Headers<'_>>,
+        length: u64,
+    ) -> Result<Option<Member>, LayoutError> {
+        let kind = entry.header().entry_type();
+        if kind.is_file() || kind.is_contiguous() {
+            let (offset, size) = (entry.raw_file_position(), entry.size());
+            let is_whole = offset.checked_add(size).is_some_and(|end| end <= length);
+            return match is_whole {
+                true => Ok(Some(Member::File { offset, size })),
+                false => Err(LayoutError::Truncated {
+                    path: self.path.clone(),
+                    name: name.to_owned(),
+                }),
+            };
+        }
+        let target = entry.link_name_bytes().unwrap_or_default();
+        let target = String::from_utf8_lossy(&target);
+        let target = match kind {
+            tar::EntryType::Symlink => follow(name, &target),
+            tar::EntryType::Link => tidy(&target),
+            _ => return Ok(None),
+        };
+        let out = |_| self.bad_member(name, "links to something outside of the archive");
+        target.map(Member::Link).map(Some).map_err(out)
     }
 
     /// A name that stands twice means one thing to one program and another to the next, unless it is a digest.
@@ -165,6 +173,13 @@ impl Members {
         match self.by_name.insert(name.to_owned(), member) {
             Some(_) if !is_named_by_digest => Err(self.bad_member(name, "stands there twice")),
             _ => Ok(()),
+        }
+    }
+
+    fn damaged(&self, source: std::io::Error) -> LayoutError {
+        LayoutError::Tar {
+            path: self.path.clone(),
+            source,
         }
     }
 
@@ -177,8 +192,11 @@ impl Members {
     }
 }
 
-/// Tells whether a file's bytes stand there without its holes, in the newer of the two ways.
+/// Tells whether a file's bytes stand there without its holes.
 fn is_sparse(entry: &mut tar::Entry<'_, Headers<'_>>) -> std::io::Result<bool> {
+    if entry.header().entry_type().is_gnu_sparse() {
+        return Ok(true);
+    }
     let Some(extensions) = entry.pax_extensions()? else {
         return Ok(false);
     };
