@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use oci::Digest;
+use oci::{Digest, MediaType};
 use testkit::binary::finish;
 use testkit::fault::{Fault, RequestHead};
 use testkit::image::{Content, Family};
@@ -475,6 +475,50 @@ async fn a_damaged_layer_of_an_archive_is_not_copied() {
         (&"integrity".into(), &"source".into())
     );
     assert_eq!(standing(&site.targets[0], "mirror/app", "v1").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_that_tar_made_without_holes_is_read_with_them() {
+    let mut content = Content::new();
+    // Of more pieces than the first header of GNU's format has room for.
+    let bytes: Vec<u8> = (0..60_u8)
+        .flat_map(|piece| vec![piece % 2 * piece; 8_192])
+        .collect();
+    let layer = content.blob(MediaType::OCI_LAYER, bytes);
+    let image = content.image(Family::Oci, "linux/amd64", &[layer]);
+    content.tag("v1", &image);
+    let Some(site) = to_archive(&[("team/app", content.clone())]).await else {
+        return;
+    };
+    let source = format!("{}/team/app:v1", site.source.registry.host());
+    let _ = site.run(&["copy", &source, "oci:whole:v1"]).await.expect(0);
+    run(
+        "cp",
+        &["-r", "--sparse=always", "whole", "holes"],
+        &site.sandbox.path(""),
+    );
+    for format in ["gnu", "posix"] {
+        let file = format!("{format}.tar");
+        let arguments = [
+            "--sparse",
+            "--hole-detection=raw",
+            &format!("--format={format}"),
+            "-cf",
+            &file,
+            "-C",
+            "holes",
+            ".",
+        ];
+        run("tar", &arguments, &site.sandbox.path(""));
+        let length = fs::metadata(site.sandbox.path(&file))
+            .expect("tar wrote it")
+            .len();
+        assert!(length < 400_000, "{format}: holes are left out: {length}");
+        let target = format!("{}/mirror/{format}", site.targets[0].registry.host());
+        let archive = format!("oci-archive:{file}:v1");
+        let _ = site.run(&["copy", &archive, &target]).await.expect(0);
+        assert_holds(&site.targets[0], &format!("mirror/{format}"), &content).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::headers::Headers;
 use super::name::{follow, tidy};
 use super::section::Section;
+use super::sparse::{self, Sparse};
 use crate::error::{LayoutError, io};
 use crate::store::Version;
 
@@ -33,7 +34,7 @@ pub(crate) struct Members {
 
 #[derive(Debug)]
 enum Member {
-    File { offset: u64, size: u64 },
+    File(Section),
     Link(String),
 }
 
@@ -97,9 +98,7 @@ impl Members {
         for _ in 0..=MOST_LINKS {
             match self.by_name.get(name) {
                 None => return Ok(None),
-                Some(Member::File { offset, size }) => {
-                    return Ok(Some(Section::new(&self.file, *offset, *size)));
-                }
+                Some(Member::File(section)) => return Ok(Some(section.clone())),
                 Some(Member::Link(target)) => name = target,
             }
         }
@@ -122,15 +121,14 @@ impl Members {
         let mut archive = tar::Archive::new(Headers::of(&file));
         for entry in archive.entries_with_seek().map_err(|error| self.damaged(error))? {
             let mut entry = entry.map_err(|error| self.damaged(error))?;
-            let written = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            let name = tidy(&written).map_err(|_| self.bad_member(&written, "leads out of the archive"))?;
-            if is_sparse(&mut entry).map_err(|error| self.damaged(error))? {
-                return Err(self.bad_member(
-                    &name,
-                    "is stored as a sparse file, which is read only where it was made without --sparse",
-                ));
-            }
-            if let Some(member) = self.member(&name, &entry, length)? {
+            let (name, section) =
+                match sparse::read(&file, &mut entry).map_err(|error| self.damaged(error))? {
+                    Some(Sparse { name, section }) => (name, Some(section)),
+                    None => (None, None),
+                };
+            let name = name.unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+            let name = tidy(&name).map_err(|_| self.bad_member(&name, "leads out of the archive"))?;
+            if let Some(member) = self.member(&name, &entry, section, length)? {
                 self.add(&name, member)?;
             }
         }
@@ -142,14 +140,15 @@ impl Members {
         &self,
         name: &str,
         entry: &tar::Entry<'_, Headers<'_>>,
+        sparse: Option<Section>,
         length: u64,
     ) -> Result<Option<Member>, LayoutError> {
         let kind = entry.header().entry_type();
-        if kind.is_file() || kind.is_contiguous() {
-            let (offset, size) = (entry.raw_file_position(), entry.size());
-            let is_whole = offset.checked_add(size).is_some_and(|end| end <= length);
-            return match is_whole {
-                true => Ok(Some(Member::File { offset, size })),
+        let is_plain = kind.is_file() || kind.is_contiguous();
+        let plain = || is_plain.then(|| Section::new(&self.file, entry.raw_file_position(), entry.size()));
+        if let Some(section) = sparse.or_else(plain) {
+            return match section.end() <= length {
+                true => Ok(Some(Member::File(section))),
                 false => Err(LayoutError::Truncated {
                     path: self.path.clone(),
                     name: name.to_owned(),
@@ -190,20 +189,4 @@ impl Members {
             problem,
         }
     }
-}
-
-/// Tells whether a file's bytes stand there without its holes.
-fn is_sparse(entry: &mut tar::Entry<'_, Headers<'_>>) -> std::io::Result<bool> {
-    if entry.header().entry_type().is_gnu_sparse() {
-        return Ok(true);
-    }
-    let Some(extensions) = entry.pax_extensions()? else {
-        return Ok(false);
-    };
-    for extension in extensions {
-        if extension?.key_bytes().starts_with(b"GNU.sparse.") {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

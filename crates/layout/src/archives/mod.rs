@@ -8,6 +8,7 @@ mod held;
 mod members;
 mod name;
 mod section;
+mod sparse;
 mod spool;
 
 pub use archive::Archive;

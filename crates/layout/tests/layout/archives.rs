@@ -346,23 +346,67 @@ fn a_name_that_stands_twice_is_refused_unless_it_is_a_digest() {
 }
 
 #[test]
-fn links_in_a_circle_and_sparse_files_are_refused() {
+fn links_in_a_circle_are_refused() {
     let digest = Digest::sha256(b"x").hex();
-    let name = format!("blobs/sha256/{digest}");
-    let circle = Tarball::new()
+    let (_guard, path) = Tarball::new()
         .layout(&[])
-        .link(tar::EntryType::Symlink, &name, &digest);
-    let sparse = Tarball::new()
+        .link(
+            tar::EntryType::Symlink,
+            &format!("blobs/sha256/{digest}"),
+            &digest,
+        )
+        .done();
+    let refused = Archive::open(&path).unwrap_err().to_string();
+    assert!(refused.ends_with("leads round in a circle of links"), "{refused}");
+}
+
+/// The map of a sparse file, padded as a member is.
+fn map(text: &str) -> Vec<u8> {
+    let mut map = text.as_bytes().to_vec();
+    map.resize(512, 0);
+    map
+}
+
+fn sparse(map: &[u8], size: &str, name: &str) -> Tarball {
+    let version = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")];
+    let extensions = [
+        version[0],
+        version[1],
+        ("GNU.sparse.name", name),
+        ("GNU.sparse.realsize", size),
+    ];
+    Tarball::new()
         .layout(&[])
-        .extended(&[("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")])
-        .file(&name, b"1\n0\n1\n");
-    for (tarball, problem) in [
-        (circle, "leads round in a circle of links"),
-        (sparse, "made without --sparse"),
+        .extended(&extensions)
+        .file("GNUSparseFile.1/x", map)
+}
+
+#[test]
+fn a_sparse_file_is_read_with_its_holes() {
+    let whole = b"\0\0one\0\0\0two\0";
+    let name = format!("blobs/sha256/{}", Digest::sha256(whole).hex());
+    let stored = [map("2\n2\n3\n8\n3\n"), b"onetwo".to_vec()].concat();
+    let (_guard, path) = sparse(&stored, "12", &name).blob(b"next").done();
+    let archive = Archive::open(&path).unwrap();
+    assert_eq!(archive.blob_size(&Digest::sha256(whole)).unwrap(), Some(12));
+    assert_eq!(read(&archive, whole).unwrap(), whole);
+    assert_eq!(read(&archive, b"next").unwrap(), b"next");
+}
+
+#[test]
+fn a_damaged_map_of_a_sparse_file_is_refused() {
+    for text in [
+        "2\n2\n3\n1\n3\n",
+        "1\n0\n99\n",
+        "1\n0\n7\n",
+        "9999\n0\n",
+        "x\n",
+        "1\n1\n18446744073709551615\n",
     ] {
-        let (_guard, path) = tarball.done();
-        let refused = Archive::open(&path).unwrap_err().to_string();
-        assert!(refused.ends_with(problem), "{refused}");
+        let stored = [map(text), b"onetwo".to_vec()].concat();
+        let (_guard, path) = sparse(&stored, "12", "x").done();
+        let refused = Archive::open(&path).unwrap_err();
+        assert!(matches!(refused, LayoutError::Tar { .. }), "{text:?}: {refused}");
     }
 }
 
