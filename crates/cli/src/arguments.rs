@@ -237,11 +237,13 @@ pub(crate) struct Validate {
 /// `copy`.
 #[derive(Debug, Args)]
 pub(crate) struct Copy {
-    #[arg(help = "Where the artifact stands: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG")]
+    #[arg(
+        help = "Where the artifact stands: HOST/REPOSITORY[:TAG][@DIGEST], oci:PATH:TAG, oci-archive:FILE:TAG, docker-archive:FILE"
+    )]
     #[arg(value_name = "SRC")]
     pub(crate) source: String,
 
-    /// Where it goes
+    /// Where it goes: as SRC, but not docker-archive:FILE
     #[arg(value_name = "DST", required = true)]
     pub(crate) targets: Vec<String>,
 
@@ -305,7 +307,7 @@ pub(crate) struct OneRegistry {
 /// `tags`.
 #[derive(Debug, Args)]
 pub(crate) struct Tags {
-    /// The repository: HOST/REPOSITORY or oci:PATH
+    /// The repository: HOST/REPOSITORY, oci:PATH, or an archive
     #[arg(value_name = "REPO")]
     pub(crate) repository: String,
 
@@ -322,7 +324,9 @@ pub(crate) struct Tags {
 /// `digest`.
 #[derive(Debug, Args)]
 pub(crate) struct Digest {
-    #[arg(help = "What to look up: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG")]
+    #[arg(
+        help = "What to look up: HOST/REPOSITORY[:TAG][@DIGEST], oci:PATH:TAG, oci-archive:FILE:TAG, docker-archive:FILE"
+    )]
     #[arg(value_name = "REF")]
     pub(crate) reference: String,
 
@@ -339,7 +343,9 @@ pub(crate) struct Digest {
 /// `inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct Inspect {
-    #[arg(help = "What to look at: HOST/REPOSITORY[:TAG][@DIGEST] or oci:PATH:TAG")]
+    #[arg(
+        help = "What to look at: HOST/REPOSITORY[:TAG][@DIGEST], oci:PATH:TAG, oci-archive:FILE:TAG, docker-archive:FILE"
+    )]
     #[arg(value_name = "REF")]
     pub(crate) reference: String,
 
@@ -368,7 +374,9 @@ pub(crate) struct Inspect {
 /// `delete`.
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
-    #[arg(help = "What to delete: HOST/REPOSITORY:TAG, HOST/REPOSITORY@DIGEST, or the same behind oci:PATH")]
+    #[arg(
+        help = "What to delete: HOST/REPOSITORY:TAG, HOST/REPOSITORY@DIGEST, or the same behind oci:PATH or oci-archive:FILE"
+    )]
     #[arg(value_name = "REF")]
     pub(crate) reference: String,
 

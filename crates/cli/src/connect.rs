@@ -2,7 +2,7 @@
 
 mod cloud;
 mod manner;
-mod on_disk;
+pub(crate) mod on_disk;
 mod remote;
 mod sign_in;
 mod unopened;
@@ -14,12 +14,12 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use oci::ManifestReference;
 use planner::config::Connection;
-use planner::spec::Endpoint;
 use planner::{Plan, RegistryName, Spec};
-use registry::DeleteRepository;
+use registry::{DeleteRepository, Registry};
 use transfer::{Connected, Connections};
 
 pub(crate) use self::manner::Manner;
+use self::on_disk::Archives;
 use crate::context::{Context, environment};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -91,9 +91,10 @@ pub(crate) async fn connect(
     wanted: &BTreeMap<RegistryName, Wanted>,
     manner: &Manner,
 ) -> Result<Connections, Failure> {
+    let archives = &Archives::default();
     // At once: to find out who a cloud takes us for may take seconds.
     let connected = wanted.iter().map(|(name, wanted)| async move {
-        let connected = reach(context, name, wanted, manner).await?;
+        let connected = reach(context, name, wanted, manner, archives).await?;
         Ok::<_, Failure>((name.clone(), connected))
     });
     Ok(Connections::new(
@@ -115,7 +116,7 @@ pub(crate) async fn open(
         connection: registry.connection.clone(),
         role: Role::Source,
     };
-    reach(context, name, &wanted, manner).await
+    reach(context, name, &wanted, manner, &Archives::default()).await
 }
 
 /// Makes the client of a single registry, to ask it what no repository is asked.
@@ -140,6 +141,13 @@ pub(crate) async fn client(
     Ok(remote.client)
 }
 
+/// The power to delete from a repository, and its registry, which is finished once that is done.
+#[derive(Debug)]
+pub(crate) struct Deleter {
+    pub(crate) repository: Arc<dyn DeleteRepository>,
+    pub(crate) registry: Arc<dyn Registry>,
+}
+
 /// Opens a repository to delete from.
 ///
 /// # Errors
@@ -149,13 +157,19 @@ pub(crate) async fn deleter(
     place: &planner::Place,
     registry: &planner::spec::Registry,
     manner: &Manner,
-) -> Result<Arc<dyn DeleteRepository>, Failure> {
-    if let Endpoint::Layout(path) = &registry.endpoint {
-        let layout = on_disk::open(path, &registry.connection)?;
-        return Ok(layout.deleter(&place.repository));
+) -> Result<Deleter, Failure> {
+    if let Some((form, path)) = registry.endpoint.layout() {
+        let layout = on_disk::open(form, path, &registry.connection)?;
+        return Ok(Deleter {
+            repository: layout.deleter(&place.repository),
+            registry: Arc::new(layout),
+        });
     }
     let client = client(context, &place.registry, registry, manner).await?;
-    Ok(client.deleter(&place.repository))
+    Ok(Deleter {
+        repository: client.deleter(&place.repository),
+        registry: Arc::new(client),
+    })
 }
 
 async fn reach(
@@ -163,6 +177,7 @@ async fn reach(
     name: &RegistryName,
     wanted: &Wanted,
     manner: &Manner,
+    archives: &Archives,
 ) -> Result<Connected, Failure> {
     let refuse = |problem: String| Failure::refused(format!("registry `{name}`: {problem}"));
     let resolved = wanted
@@ -174,7 +189,7 @@ async fn reach(
         (Some(host), _) => Ok(remote::reach(context, name, host, &resolved, manner)
             .await?
             .connected()),
-        (None, Some(path)) => on_disk::reach(name, path, &resolved, wanted.role),
+        (None, Some(path)) => Ok(on_disk::reach(name, path, &resolved, wanted.role, archives)),
         (None, None) => Err(refuse("it has neither `host` nor `layout`".to_owned())),
     }
 }

@@ -1,12 +1,15 @@
 //! References on the command line: what is wrong with them, and what one to a whole layout means.
 
+mod docker;
+
 use std::borrow::Cow;
 use std::path::Path;
 
-use layout::{Entry, Layout, LayoutError};
+use layout::Entry;
 use oci::AttachmentTag;
-use planner::config::CopyError;
+use planner::config::{CopyError, LayoutForm};
 
+use crate::connect::on_disk;
 use crate::failure::Failure;
 
 /// What other tools read and this one does not.
@@ -26,12 +29,13 @@ const OFFERED: usize = 5;
 pub(crate) fn refused(error: &CopyError) -> Failure {
     match error {
         CopyError::Reference { text, .. } => match ELSEWHERE.iter().find(|kind| text.starts_with(**kind)) {
-            Some(kind) => Failure::usage(format!("`{kind}` is no place that can be read or written"))
-                .hint("registries are, as HOST/REPOSITORY, and OCI image layouts, as oci:PATH"),
+            Some(kind) => Failure::usage(format!("`{kind}` is no place that can be read or written")).hint(
+                "registries are, as HOST/REPOSITORY, and OCI image layouts, as oci:PATH or oci-archive:FILE",
+            ),
             None => because(error).maybe_hint(meant(text).as_deref()),
         },
-        CopyError::Unimplemented { .. } => {
-            because(error).hint("the directory of an OCI image layout can stand there, as oci:PATH")
+        CopyError::ReadOnly { .. } => {
+            because(error).hint("write an OCI image layout in a tar file instead: oci-archive:FILE")
         }
         _ => because(error),
     }
@@ -75,11 +79,12 @@ pub(crate) fn with_tags(targets: &[String], additional: &[String]) -> Vec<String
 
 /// Puts a tag in place of what stands behind a repository.
 fn tagged(target: &str, tag: &str) -> String {
-    if let Some(rest) = target.strip_prefix("oci:") {
+    if let Some((form, rest)) = LayoutForm::split(target) {
+        let transport = form.transport();
         let (path, entry) = rest.split_once(':').unwrap_or((rest, ""));
         return match entry.rsplit_once(':') {
-            Some((repository, _)) => format!("oci:{path}:{repository}:{tag}"),
-            None => format!("oci:{path}:{tag}"),
+            Some((repository, _)) => format!("{transport}{path}:{repository}:{tag}"),
+            None => format!("{transport}{path}:{tag}"),
         };
     }
     let last = target.rfind('/').map_or(0, |slash| slash + 1);
@@ -89,32 +94,51 @@ fn tagged(target: &str, tag: &str) -> String {
     format!("{}:{tag}", &target[..end])
 }
 
-/// Returns the path of a reference to a whole layout, `oci:PATH`.
-pub(crate) fn whole_layout(text: &str) -> Option<&Path> {
-    let path = text.strip_prefix("oci:")?;
+/// A layout or an archive as a whole, `oci:PATH` and the like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole<'a> {
+    form: LayoutForm,
+    path: &'a Path,
+}
+
+/// Reads a reference to a whole layout or archive.
+pub(crate) fn whole_layout(text: &str) -> Option<Whole<'_>> {
+    let (form, path) = LayoutForm::split(text)?;
     let whole = !path.is_empty() && !path.contains([':', '@']);
-    whole.then(|| Path::new(path))
+    whole.then(|| Whole {
+        form,
+        path: Path::new(path),
+    })
 }
 
-/// Names all that a layout holds under a tag, as it is written behind `oci:PATH:`, in order.
-///
-/// # Errors
-/// A layout that can't be read.
-pub(crate) fn entries(path: &Path) -> Result<Vec<String>, Failure> {
-    let mut names: Vec<String> = read(path)?.iter().filter_map(name).collect();
-    names.sort_unstable();
-    Ok(names)
+impl Whole<'_> {
+    /// Names all that it holds under a tag, as it is written behind its path, in order.
+    ///
+    /// # Errors
+    /// A layout that can't be read.
+    pub(crate) fn names(self) -> Result<Vec<String>, Failure> {
+        let mut names: Vec<String> = self.entries()?.iter().filter_map(name).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn entries(self) -> Result<Vec<Entry>, Failure> {
+        let store = on_disk::store(self.form, self.path)?;
+        let entries = store.entries();
+        entries.map_err(|error| on_disk::unreadable(self.form, self.path, &error))
+    }
 }
 
-/// Completes a reference to a whole layout by the one artifact in it. Others are left as they are.
+/// Completes a reference to a whole layout or archive by the one artifact in it, and one to an image of `docker save`
+/// that is not named in full. Others are left as they are.
 ///
 /// # Errors
 /// A layout that can't be read, and one that holds nothing (1) or several artifacts (64).
 pub(crate) fn only_entry(text: &str) -> Result<Cow<'_, str>, Failure> {
-    let Some(path) = whole_layout(text) else {
-        return Ok(Cow::Borrowed(text));
+    let Some(whole) = whole_layout(text) else {
+        return docker::selected(text);
     };
-    let held = read(path)?;
+    let held = whole.entries()?;
     let is_attachment = |entry: &&Entry| {
         entry
             .tag
@@ -148,18 +172,14 @@ pub(crate) fn only_entry(text: &str) -> Result<Cow<'_, str>, Failure> {
 }
 
 fn choose(text: &str, several: &[String]) -> Failure {
-    let (offered, more) = several.split_at(several.len().min(OFFERED));
-    let end = if more.is_empty() { "" } else { ", ..." };
-    Failure::usage(format!("{text} holds {} artifacts: name one", several.len()))
-        .hint(format!("{}{end}", offered.join(", ")))
+    Failure::usage(format!("{text} holds {} artifacts: name one", several.len())).hint(offered(several))
 }
 
-fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
-    let refuse =
-        |error: LayoutError| Failure::failed(format!("can't read oci:{}", path.display())).because(&error);
-    Layout::open(path)
-        .and_then(|layout| layout.entries())
-        .map_err(refuse)
+/// Names the first of several, so that one can be chosen.
+fn offered(several: &[String]) -> String {
+    let (offered, more) = several.split_at(several.len().min(OFFERED));
+    let end = if more.is_empty() { "" } else { ", ..." };
+    format!("{}{end}", offered.join(", "))
 }
 
 fn name(entry: &Entry) -> Option<String> {
@@ -174,6 +194,7 @@ fn name(entry: &Entry) -> Option<String> {
 mod tests {
     use std::path::PathBuf;
 
+    use layout::Layout;
     use oci::{Digest, MediaType};
     use planner::config;
 
@@ -226,6 +247,10 @@ mod tests {
             ["a.b/c", "a.b/c:2", "oci:kept", "oci:kept:2"]
         );
         assert_eq!(all(&["a.b/c"], &[]), ["a.b/c"]);
+        assert_eq!(
+            all(&["oci-archive:x.tar:c:1"], &["2"]),
+            ["oci-archive:x.tar:c:1", "oci-archive:x.tar:c:2"]
+        );
     }
 
     fn layout(names: &[&str]) -> (tempfile::TempDir, String) {
@@ -272,6 +297,6 @@ mod tests {
     #[test]
     fn a_layout_lists_what_can_be_written_behind_its_path() {
         let (_directory, text) = layout(&["b", "a:1"]);
-        assert_eq!(entries(whole_layout(&text).unwrap()).unwrap(), ["a:1", "b"]);
+        assert_eq!(whole_layout(&text).unwrap().names().unwrap(), ["a:1", "b"]);
     }
 }

@@ -60,6 +60,28 @@ impl<'a> Blobs<'a> {
         })
     }
 
+    /// Lists the blobs and their lengths. What has no digest for a name is none.
+    pub(crate) fn list(self) -> Result<Vec<(Digest, u64)>, LayoutError> {
+        let mut blobs = Vec::new();
+        for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+            let directory = self.directory(algorithm);
+            let Some(entries) = if_present(fs::read_dir(&directory)).map_err(io("list", &directory))? else {
+                continue;
+            };
+            for entry in entries {
+                let entry = entry.map_err(io("list", &directory))?;
+                let name = entry.file_name();
+                let digest = format!("{}:{}", algorithm.as_str(), name.to_string_lossy());
+                if let Ok(digest) = digest.parse()
+                    && let Some(metadata) = regular_file(&entry.path())?
+                {
+                    blobs.push((digest, metadata.len()));
+                }
+            }
+        }
+        Ok(blobs)
+    }
+
     /// Makes the directory of an algorithm where it is missing, and returns the path for the blob.
     pub(crate) fn make_room(self, digest: &Digest) -> Result<PathBuf, LayoutError> {
         self.make_directory(digest.algorithm())?;

@@ -93,6 +93,80 @@ pub enum LayoutError {
         /// The `org.opencontainers.image.ref.name`.
         name: String,
     },
+    /// A directory where an archive should be.
+    #[error("{} is a directory, not an archive", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A pipe or a device where an archive should be.
+    #[error("{} is a stream, and an archive is read at many places at once", .path.display())]
+    Stream {
+        /// The stream.
+        path: PathBuf,
+    },
+    /// An archive that is compressed as a whole.
+    #[error("{} is compressed with {compression}, and an archive is read at many places at once", .path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// The program that compressed it.
+        compression: &'static str,
+    },
+    /// Not the tar format.
+    #[error("{} is not a tar archive, or a damaged one", .path.display())]
+    Tar {
+        /// The file.
+        path: PathBuf,
+        /// What the reader found.
+        source: io::Error,
+    },
+    /// An archive that ends too early.
+    #[error("{} is cut off: it ends within `{name}`", .path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The member that is not whole.
+        name: String,
+    },
+    /// A member of an archive that is refused or missing.
+    #[error("{}: the member `{name}` {problem}", .path.display())]
+    Member {
+        /// The archive.
+        path: PathBuf,
+        /// The member.
+        name: String,
+        /// What is wrong with it, as the rest of a sentence.
+        problem: &'static str,
+    },
+    /// An archive of other content than the one it was opened as.
+    #[error("{} has no `{name}`, so it is not {}", .path.display(), sort(.name))]
+    Lacks {
+        /// The archive.
+        path: PathBuf,
+        /// The member that every such archive has.
+        name: &'static str,
+        /// What a reference begins with that reads it, if one does.
+        instead: Option<&'static str>,
+    },
+    /// Another process writes the archive.
+    #[error("{} is being written by another process", .path.display())]
+    Busy {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// The archive is no longer the one that was opened.
+    #[error("{} was changed by another program in the meantime, and was left as that made it", .path.display())]
+    Changed {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// An archive of a kind that is only read.
+    #[error("{} is an archive of `docker save`, which is only read", .path.display())]
+    ReadOnly {
+        /// The archive.
+        path: PathBuf,
+    },
 }
 
 impl LayoutError {
@@ -109,8 +183,47 @@ impl LayoutError {
             | Self::Kind { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Digest { path, .. }
-            | Self::Ambiguous { path, .. } => path,
+            | Self::Ambiguous { path, .. }
+            | Self::Directory { path }
+            | Self::Stream { path }
+            | Self::Compressed { path, .. }
+            | Self::Tar { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::Member { path, .. }
+            | Self::Lacks { path, .. }
+            | Self::Busy { path }
+            | Self::Changed { path }
+            | Self::ReadOnly { path } => path,
         }
+    }
+
+    /// Returns what to do next, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Directory { path } => format!("a layout in a directory is written oci:{}", path.display()),
+            Self::Stream { .. } => "write it to a file first, and name that".to_owned(),
+            Self::Compressed { compression, .. } => {
+                format!("decompress it with {compression} first, and name the .tar file")
+            }
+            Self::Tar { .. } | Self::Truncated { .. } => "copy or make the archive again".to_owned(),
+            Self::Lacks { path, instead, .. } => {
+                let reference = format!("{}{}", (*instead)?, path.display());
+                format!("{reference} reads it, and `transship copy` makes a layout of it where one is needed")
+            }
+            Self::Busy { .. } => "wait until that is done, and run it again".to_owned(),
+            Self::Changed { .. } => "run it again".to_owned(),
+            Self::ReadOnly { .. } => "write an OCI image layout instead: oci-archive:FILE".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// Says what an archive is not that lacks a member.
+fn sort(name: &str) -> &'static str {
+    match name {
+        "manifest.json" => "an archive of `docker save`",
+        _ => "an archive of an OCI image layout",
     }
 }
 

@@ -10,6 +10,7 @@ use crate::entry::{Entry, REF_NAME, REPOSITORY, ref_name};
 use crate::error::LayoutError;
 
 /// The document, its entries as written, and the place each of them has.
+#[derive(Clone, Debug)]
 pub(crate) struct Index {
     path: PathBuf,
     document: Map<String, Value>,
@@ -17,6 +18,7 @@ pub(crate) struct Index {
 }
 
 /// An entry as written, and as understood: not at all where its digest has an algorithm that is not registered.
+#[derive(Clone, Debug)]
 struct Slot {
     written: Value,
     entry: Option<Entry>,
@@ -74,6 +76,22 @@ impl Index {
         self.document
             .insert("manifests".to_owned(), Value::Array(manifests));
         pretty(&Value::Object(self.document))
+    }
+
+    /// Puts the entries in an order that does not depend on when each was written: tags first, by their repository.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.slots.sort_by_cached_key(|slot| {
+            let entry = slot.entry.as_ref();
+            let tag = entry.and_then(|entry| entry.tag.clone());
+            let repository = entry.and_then(|entry| entry.repository.clone());
+            (tag.is_none(), repository, tag, slot.written.to_string())
+        });
+        self
+    }
+
+    /// Adds an entry, whatever stands there.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.slots.push(Slot::new(entry));
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {

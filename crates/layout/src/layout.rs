@@ -18,15 +18,15 @@ use crate::lock::Lock;
 use crate::temporary::{Temporary, sweep};
 
 /// The largest `index.json` that is read, in bytes: room for half a million entries.
-const MAX_INDEX: u64 = 256 << 20;
+pub(crate) const MAX_INDEX: u64 = 256 << 20;
 
 /// The largest `oci-layout` that is read, in bytes. It holds one property.
-const MAX_MARKER: u64 = 64 << 10;
+pub(crate) const MAX_MARKER: u64 = 64 << 10;
 
 /// What `oci-layout` says.
 ///
 /// <https://github.com/opencontainers/image-spec/blob/main/image-layout.md#oci-layout-file>
-const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// An OCI image layout on disk. Clones share it.
 ///
@@ -50,7 +50,7 @@ impl Layout {
             });
         }
         let file = File::open(&marker).map_err(io("open", &marker))?;
-        check_version(&file, &marker)?;
+        check_version(&read_limited(&file, &marker, MAX_MARKER)?, &marker)?;
         layout.index()?;
         Ok(layout)
     }
@@ -95,7 +95,7 @@ impl Layout {
                 .and_then(|()| file.sync_all())
                 .map_err(io("write", &marker))?;
         } else {
-            check_version(file, &marker)?;
+            check_version(&read_limited(file, &marker, MAX_MARKER)?, &marker)?;
         }
         Blobs::of(&self.root).make_directory(Algorithm::Sha256)?;
         if regular_file(&index)?.is_none() {
@@ -224,6 +224,11 @@ impl Layout {
             .map(|(_, metadata)| metadata.len()))
     }
 
+    /// Lists the blobs and their lengths, by algorithm.
+    pub(crate) fn blobs(&self) -> Result<Vec<(Digest, u64)>, LayoutError> {
+        Blobs::of(&self.root).list()
+    }
+
     /// Opens a blob. Its bytes are not verified.
     ///
     /// # Errors
@@ -307,14 +312,14 @@ impl Layout {
         temporary.persist(path)
     }
 
-    fn index(&self) -> Result<Index, LayoutError> {
+    pub(crate) fn index(&self) -> Result<Index, LayoutError> {
         let path = self.index_path();
         regular_file(&path)?;
         let file = File::open(&path).map_err(io("open", &path))?;
         Index::parse(&path, &read_limited(&file, &path, MAX_INDEX)?)
     }
 
-    fn temporary(&self) -> Result<Temporary, LayoutError> {
+    pub(crate) fn temporary(&self) -> Result<Temporary, LayoutError> {
         Temporary::new(&self.root, &self.lock()?)
     }
 
@@ -331,13 +336,13 @@ impl Layout {
     }
 }
 
-fn check_version(file: &File, path: &Path) -> Result<(), LayoutError> {
-    let bytes = read_limited(file, path, MAX_MARKER)?;
+/// Refuses an `oci-layout` that says anything but version 1.0.0.
+pub(crate) fn check_version(marker: &[u8], path: &Path) -> Result<(), LayoutError> {
     let json = |source| LayoutError::Json {
         path: path.to_owned(),
         source,
     };
-    let version = oci::read_json(&bytes).map_err(json)?;
+    let version = oci::read_json(marker).map_err(json)?;
     match version.get("imageLayoutVersion").and_then(Value::as_str) {
         Some("1.0.0") => Ok(()),
         _ => Err(LayoutError::Version {

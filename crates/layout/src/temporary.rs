@@ -56,13 +56,25 @@ impl Temporary {
         &self.path
     }
 
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Gives the file its name, replacing what stands there, once its bytes are on the disk.
-    pub(crate) fn persist(mut self, target: &Path) -> Result<(), LayoutError> {
+    pub(crate) fn persist(self, target: &Path) -> Result<(), LayoutError> {
         publish(&self.file).map_err(io("change the mode of", &self.path))?;
+        self.rename(target)
+    }
+
+    /// As [`Temporary::persist`], with the mode that the file has.
+    pub(crate) fn rename(mut self, target: &Path) -> Result<(), LayoutError> {
         self.file.sync_all().map_err(io("sync", &self.path))?;
         fs::rename(&self.path, target).map_err(io("write", target))?;
         self.persisted = true;
-        sync_directory(target.parent().unwrap_or(target))
+        sync_directory(match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        })
     }
 }
 

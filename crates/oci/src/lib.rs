@@ -21,5 +21,5 @@ pub use manifest::{Content, MAX_CHILDREN, MAX_MANIFEST, Manifest, ManifestError}
 pub use media_type::{MediaKind, MediaType};
 pub use name::{Host, NameError, RepositoryName, Tag};
 pub use platform::{ParsePlatformError, Platform};
-pub use reference::{ManifestReference, Reference, ReferenceError};
+pub use reference::{ManifestReference, Reference, ReferenceError, docker_name};
 pub use signature::{MAX_SIGNATURES, Signatures};

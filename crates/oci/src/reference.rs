@@ -135,3 +135,18 @@ impl fmt::Display for Reference {
         Ok(())
     }
 }
+
+/// Reads the name that docker gives an image, `[HOST/]NAME:TAG`, as an archive of `docker save` holds it.
+///
+/// Docker Hub and its `library/` are left out, as docker leaves them out; so is a host with a port, which no repository's
+/// name can hold. `None` where the rest is outside the grammar.
+#[must_use]
+pub fn docker_name(text: &str) -> Option<(RepositoryName, Tag)> {
+    let (name, tag) = text.rsplit_once(':')?;
+    let name = match name.split_once('/') {
+        Some(("docker.io" | "index.docker.io", rest)) => rest.strip_prefix("library/").unwrap_or(rest),
+        Some((host, rest)) if host.contains(':') => rest,
+        _ => name,
+    };
+    Some((name.parse().ok()?, tag.parse().ok()?))
+}

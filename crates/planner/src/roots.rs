@@ -418,7 +418,7 @@ impl<'a> Walk<'a, '_> {
             return self.first(way, listings, root, None, stands);
         };
         if self.claim(way, claimed, digest)? == Claim::Again {
-            return self.again(way, listings, root, claimed, stands);
+            return self.again(way, listings, root, claimed, stands.as_ref());
         }
         let key = (way.target.clone(), claimed.clone());
         self.wanted.standing.insert(key.clone(), digest.clone());
@@ -478,10 +478,10 @@ impl<'a> Walk<'a, '_> {
         listings: Listings<'a>,
         root: &Root<'a>,
         tag: &Tag,
-        stands: Option<Digest>,
+        stands: Option<&Digest>,
     ) -> Answered<()> {
         let key = (way.target.clone(), tag.clone());
-        let unchanged = stands.as_ref() == Some(&root.digest);
+        let unchanged = stands == Some(&root.digest);
         if !unchanged && !self.wanted.tags.contains_key(&key) {
             return Ok(());
         }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci::{Digest, Host, Platform, Tag};
+use oci::{Digest, Host, Platform, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Connection, TagSet};
+use crate::config::{Connection, LayoutForm, TagSet};
 use crate::{Place, Problem, RegistryName};
 
 /// What belongs where: the configuration after names, groups, defaults and templates are resolved.
@@ -67,6 +67,44 @@ pub enum Endpoint {
     Host(Host),
     /// An OCI image layout, by its path as written after expansion.
     Layout(String),
+    /// An OCI image layout in a tar file, likewise.
+    OciArchive(String),
+    /// A tar file of `docker save`, likewise.
+    DockerArchive(String),
+}
+
+impl Endpoint {
+    /// Makes the endpoint of what stands on disk.
+    #[must_use]
+    pub fn on_disk(form: LayoutForm, path: String) -> Self {
+        match form {
+            LayoutForm::Directory => Self::Layout(path),
+            LayoutForm::OciArchive => Self::OciArchive(path),
+            LayoutForm::DockerArchive => Self::DockerArchive(path),
+        }
+    }
+
+    /// Returns what a reference to something in a repository begins with. What stands on disk is named as a whole.
+    #[must_use]
+    pub fn name(&self, repository: &RepositoryName) -> String {
+        match self {
+            Self::Host(host) => format!("{host}/{repository}"),
+            Self::Layout(path) => format!("{}{path}", LayoutForm::Directory.transport()),
+            Self::OciArchive(path) => format!("{}{path}", LayoutForm::OciArchive.transport()),
+            Self::DockerArchive(path) => format!("{}{path}", LayoutForm::DockerArchive.transport()),
+        }
+    }
+
+    /// Returns the form and the path of what stands on disk.
+    #[must_use]
+    pub fn layout(&self) -> Option<(LayoutForm, &str)> {
+        match self {
+            Self::Host(_) => None,
+            Self::Layout(path) => Some((LayoutForm::Directory, path)),
+            Self::OciArchive(path) => Some((LayoutForm::OciArchive, path)),
+            Self::DockerArchive(path) => Some((LayoutForm::DockerArchive, path)),
+        }
+    }
 }
 
 /// One entry of `mirrors`.

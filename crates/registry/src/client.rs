@@ -193,6 +193,10 @@ impl Registry for Client {
     fn traffic(&self) -> Traffic {
         self.0.counters.snapshot()
     }
+
+    async fn finish(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl Call {

@@ -195,6 +195,13 @@ pub trait Registry: fmt::Debug + Send + Sync {
 
     /// Returns what was sent and received so far.
     fn traffic(&self) -> Traffic;
+
+    /// Makes what was written last, where writing alone does not: an archive is put in its place. It is called once
+    /// nothing is written any more, however that ended.
+    ///
+    /// # Errors
+    /// Then nothing of what was written lasts.
+    async fn finish(&self) -> Result<(), Error>;
 }
 
 /// What was sent to and received from a registry.

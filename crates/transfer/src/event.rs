@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oci::Digest;
-use planner::{OpId, OpKind, Place};
+use planner::{OpId, OpKind, Place, RegistryName};
 use tokio::sync::mpsc;
 
 use crate::{Counters, Outcome, StopReason};
@@ -39,6 +39,11 @@ pub enum Event {
         ops: usize,
         /// How many placements they are.
         placements: usize,
+    },
+    /// What was written to a registry on disk is made to last.
+    Finishing {
+        /// The registry.
+        registry: RegistryName,
     },
     /// An op began at a place.
     OpStarted {

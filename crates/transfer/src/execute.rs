@@ -5,6 +5,7 @@ use std::time::Duration;
 use planner::Plan;
 
 use crate::dispatcher::Dispatcher;
+use crate::finish::finish;
 use crate::{Connections, Event, Events, Locks, Report, Stop};
 
 /// How a plan is executed.
@@ -46,7 +47,8 @@ impl Default for ExecuteOptions {
 /// Does what a plan says, as far as it can be done, and reports what happened.
 ///
 /// Nothing is written before the registry has said that it is missing, so a plan may be executed again. What fails
-/// costs only what waits for it at the same place. Ends early where `stop` asks for it: what runs may finish.
+/// costs only what waits for it at the same place. Ends early where `stop` asks for it: what runs may finish. At the end
+/// each registry makes last what was written to it.
 ///
 /// The plan must have been checked, see [`Plan::check`].
 pub async fn execute(
@@ -64,6 +66,7 @@ pub async fn execute(
     let mut report = Dispatcher::new(plan, connections, options, events)
         .run(stop)
         .await;
+    finish(plan, connections, events, &mut report).await;
     for (name, traffic) in connections.traffic() {
         report.retries += traffic.retries;
         report.requests.insert(name, traffic.requests);

@@ -104,7 +104,7 @@ impl Ledger {
         };
         let causes = &mut self.causes;
         *self.known.entry(key).or_insert_with(|| {
-            causes.push(failure(op, fault));
+            causes.push(Failure::of(op, fault));
             causes.len() - 1
         })
     }
@@ -148,20 +148,6 @@ impl Ledger {
         let mut failures: Vec<Failure> = kept.into_iter().map(whole).collect();
         failures.sort();
         failures
-    }
-}
-
-fn failure(op: &OpId, fault: &Fault) -> Failure {
-    Failure {
-        op: op.clone(),
-        registry: fault.place.registry.clone(),
-        repository: fault.place.repository.clone(),
-        tag: fault.tag.clone(),
-        side: fault.side,
-        kind: fault.kind,
-        error: fault.error.to_string(),
-        hint: fault.hint.as_deref().map(ToOwned::to_owned),
-        affected: 0,
     }
 }
 

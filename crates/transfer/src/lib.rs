@@ -16,6 +16,7 @@ mod event;
 mod execute;
 mod fanout;
 mod fault;
+mod finish;
 mod gates;
 mod graph;
 mod job;

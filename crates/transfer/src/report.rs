@@ -6,6 +6,7 @@ use oci::{Digest, RepositoryName, Tag};
 use planner::{OpId, Place, Plan, Problem, ProblemKind, RegistryName, Side};
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::{Outcome, StopReason};
 
 /// The version of the report's form.
@@ -180,6 +181,21 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Makes the failure of an op, which concerns nothing yet.
+    pub(crate) fn of(op: &OpId, fault: &Fault) -> Self {
+        Self {
+            op: op.clone(),
+            registry: fault.place.registry.clone(),
+            repository: fault.place.repository.clone(),
+            tag: fault.tag.clone(),
+            side: fault.side,
+            kind: fault.kind,
+            error: fault.error.to_string(),
+            hint: fault.hint.as_deref().map(ToOwned::to_owned),
+            affected: 0,
+        }
+    }
+
     /// Returns the place where it was met first.
     #[must_use]
     pub fn place(&self) -> Place {

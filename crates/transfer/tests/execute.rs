@@ -289,6 +289,26 @@ async fn three_failures_in_a_row_are_enough() {
 }
 
 #[tokio::test]
+async fn what_does_not_last_at_the_end_was_not_written() {
+    let image = Image::new("layer");
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    x.never_finishes(ErrorKind::Quota);
+    src.never_finishes(ErrorKind::Other);
+    let report = run(&copied(&image, &["x/app", "y/app"]), &[&src, &x, &y]).await;
+    assert_eq!((report.outcome, report.exit_code), (RunOutcome::Partial, 1));
+    assert_eq!((report.tags.written, report.tags.failed), (1, 1));
+    assert_eq!(report.changes.len(), 1);
+    assert_eq!(report.changes[0].registry.as_str(), "y");
+    assert_eq!(report.failures.len(), 1, "a source has nothing to finish");
+    let failure = &report.failures[0];
+    assert_eq!(
+        (failure.registry.as_str(), failure.kind),
+        ("x", ProblemKind::Quota)
+    );
+    assert_eq!((failure.error.as_str(), failure.affected), ("finish x", 1));
+}
+
+#[tokio::test]
 async fn a_source_that_breaks_is_named_once_for_all_its_targets() {
     let image = large();
     let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));

@@ -10,6 +10,7 @@ mod acr_locks;
 mod acr_sign_in;
 mod acr_site;
 mod architecture;
+mod archives;
 mod attachments;
 mod big_blob;
 mod broken_configurations;

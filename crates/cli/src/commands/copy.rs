@@ -5,7 +5,6 @@ use std::path::Path;
 
 use oci::{Digest, ManifestReference, Platform};
 use planner::config::{self, CopyOptions};
-use planner::spec::Endpoint;
 use planner::survey::Known;
 use planner::{Answer, Place, Question, Side, Spec, Survey};
 use transfer::{Connections, Report};
@@ -120,10 +119,11 @@ fn copies(spec: &Spec, digest: &Digest, done: &Report) -> String {
     // A place with several tags is still one place.
     let stand: BTreeSet<&Place> = targets.filter(|place| !went_wrong(place, done)).collect();
     let lines = stand.into_iter().filter_map(|place| {
-        let name = match &spec.registries.get(&place.registry)?.endpoint {
-            Endpoint::Host(host) => format!("{host}/{}", place.repository),
-            Endpoint::Layout(path) => format!("oci:{path}"),
-        };
+        let name = spec
+            .registries
+            .get(&place.registry)?
+            .endpoint
+            .name(&place.repository);
         Some(format!("{name}@{digest}\n"))
     });
     lines.collect()

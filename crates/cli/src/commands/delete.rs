@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use oci::{Descriptor, Digest, ManifestReference, Tag};
-use planner::Place;
 use planner::config;
 use planner::spec::Endpoint;
-use registry::{DeleteRepository, Deletion};
+use registry::{DeleteRepository, Deletion, Registry};
 
 use crate::arguments::Delete;
-use crate::connect::{self, Manner};
+use crate::connect::{self, Deleter, Manner};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -41,7 +40,15 @@ pub(crate) async fn run(context: &Context, arguments: &Delete) -> Result<Exit, F
         prompt::need_a_person("give `--yes`")?;
     }
     let manner = Manner::one_shot(&arguments.access, &arguments.one)?;
-    let repository = connect::deleter(context, &place, &registry, &manner).await?;
+    if let Endpoint::DockerArchive(_) = registry.endpoint {
+        return Err(Failure::usage(format!(
+            "`{text}` can't be changed: archives of `docker save` are only read"
+        )));
+    }
+    let Deleter {
+        repository,
+        registry: at,
+    } = connect::deleter(context, &place, &registry, &manner).await?;
     let found = context
         .unless_interrupted(repository.head_manifest(&manifest))
         .await?
@@ -49,9 +56,10 @@ pub(crate) async fn run(context: &Context, arguments: &Delete) -> Result<Exit, F
         .ok_or_else(|| Failure::failed(format!("there is no `{text}`")))?;
     let target = Target {
         text,
-        name: named(&place, &registry.endpoint),
-        on_disk: matches!(registry.endpoint, Endpoint::Layout(_)),
+        name: registry.endpoint.name(&place.repository),
+        on_disk: registry.endpoint.layout().is_some(),
         repository,
+        registry: at,
         found,
     };
     match manifest {
@@ -67,6 +75,7 @@ struct Target<'a> {
     name: String,
     on_disk: bool,
     repository: Arc<dyn DeleteRepository>,
+    registry: Arc<dyn Registry>,
     found: Descriptor,
 }
 
@@ -127,8 +136,13 @@ impl Target<'_> {
     }
 
     async fn delete(&self, context: &Context, reference: &ManifestReference) -> Result<Deletion, Failure> {
+        let deleting = async {
+            let deletion = self.repository.delete(reference).await?;
+            self.registry.finish().await?;
+            Ok(deletion)
+        };
         context
-            .unless_interrupted(self.repository.delete(reference))
+            .unless_interrupted(deleting)
             .await?
             .map_err(|error| connect::answered(&error))
     }
@@ -236,13 +250,6 @@ impl Tags {
             }
             rest => format!("{tags} ({rest} more tags were not looked at)"),
         }
-    }
-}
-
-fn named(place: &Place, endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Host(host) => format!("{host}/{}", place.repository),
-        Endpoint::Layout(path) => format!("oci:{path}"),
     }
 }
 

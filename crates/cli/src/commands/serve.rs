@@ -10,8 +10,16 @@ use crate::failure::Failure;
 /// Serves a layout until a signal comes.
 ///
 /// # Errors
-/// A layout that can't be opened, an address that can't be listened at (1).
+/// A file (64), a layout that can't be opened, an address that can't be listened at (1).
 pub(crate) async fn run(context: &Context, arguments: &Serve) -> Result<Exit, Failure> {
+    if arguments.path.is_file() {
+        let path = arguments.path.display();
+        return Err(
+            Failure::usage(format!("{path} is a file; the directory of a layout is served")).hint(format!(
+                "copy what is in it: transship copy oci-archive:{path}:TAG oci:DIRECTORY"
+            )),
+        );
+    }
     let layout = Layout::open_or_create(&arguments.path).map_err(|error| {
         Failure::failed(format!("can't serve {}", arguments.path.display())).because(&error)
     })?;

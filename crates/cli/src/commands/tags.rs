@@ -15,7 +15,7 @@ use crate::reference;
 /// A reference that names none (64), and whatever the registry answers.
 pub(crate) async fn run(context: &Context, arguments: &Tags) -> Result<Exit, Failure> {
     let (name, tags) = match reference::whole_layout(&arguments.repository) {
-        Some(path) => (arguments.repository.clone(), reference::entries(path)?),
+        Some(whole) => (arguments.repository.clone(), whole.names()?),
         None => listed(context, arguments).await?,
     };
     match arguments.format {

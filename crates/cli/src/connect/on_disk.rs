@@ -1,12 +1,13 @@
-//! OCI image layouts.
+//! OCI image layouts, and what `docker save` wrote.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use layout::{Layout, LayoutError};
+use layout::{Archive, Layout, LayoutError, Store};
 use planner::RegistryName;
-use planner::config::{Connection, Resolved};
+use planner::config::{Connection, LayoutForm, Resolved};
 use provider::{Class, GenericProvider, Profile};
 use registry::credentials::Anonymous;
 use registry::{LayoutRegistry, Registry};
@@ -16,38 +17,63 @@ use super::unopened::Unopened;
 use super::{CONCURRENCY, Role};
 use crate::failure::Failure;
 
+/// The archives of a run. Each is opened once: it has one writer, whatever names reach it.
+#[derive(Debug, Default)]
+pub(super) struct Archives(Mutex<BTreeMap<PathBuf, Archive>>);
+
+impl Archives {
+    fn open(&self, path: &Path, role: Role) -> Result<Archive, LayoutError> {
+        let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file(path);
+        if let Some(archive) = opened.get(&file) {
+            return Ok(archive.clone());
+        }
+        let archive = match role {
+            Role::Source => Archive::open(path)?,
+            Role::Target => Archive::open_or_create(path)?,
+        };
+        opened.insert(file, archive.clone());
+        Ok(archive)
+    }
+}
+
+/// Gives one file one path, as far as can be told where it is missing.
+fn file(path: &Path) -> PathBuf {
+    let found = path.canonicalize().or_else(|_| std::path::absolute(path));
+    found.unwrap_or_else(|_| path.to_owned())
+}
+
 /// Opens a layout; one that is only written to may be missing yet.
-///
-/// # Errors
-/// An archive, which is not there yet (64).
 pub(super) fn reach(
     name: &RegistryName,
     path: &str,
     resolved: &Resolved,
     role: Role,
-) -> Result<Connected, Failure> {
-    if Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension == "tar")
-    {
-        return Err(Failure::not_yet(&format!("the archive {path}")).hint("give the directory of a layout"));
-    }
-    let registry: Arc<dyn Registry> = match Layout::open(Path::new(path)) {
-        Ok(layout) => Arc::new(LayoutRegistry::new(layout, resolved.connection.bare.clone())),
-        Err(error) if role == Role::Target && is_missing(&error) => {
-            Arc::new(Unopened::empty(Path::new(path), resolved.connection.bare.clone()))
+    archives: &Archives,
+) -> Connected {
+    let (path, bare) = (Path::new(path), resolved.connection.bare.clone());
+    let form = resolved.connection.layout_form();
+    let opened = match form {
+        LayoutForm::Directory => Layout::open(path).map(Box::<dyn Store>::from),
+        LayoutForm::OciArchive => archives.open(path, role).map(Box::from),
+        LayoutForm::DockerArchive => Archive::open_docker(path).map(Box::from),
+    };
+    let registry: Arc<dyn Registry> = match opened {
+        Ok(store) => Arc::new(LayoutRegistry::new(store, bare)),
+        Err(error) if form == LayoutForm::Directory && role == Role::Target && is_missing(&error) => {
+            Arc::new(Unopened::empty(path, bare))
         }
         Err(error) => Arc::new(Unopened::broken(&error)),
     };
     let provider = GenericProvider::of(name.to_string(), Arc::new(Anonymous), Profile::of(Class::Layout));
-    Ok(Connected {
+    Connected {
         registry,
         provider: Arc::new(provider),
         concurrency: CONCURRENCY,
         host: None,
         layout: Some(settled(Path::new(path))),
         settings: None,
-    })
+    }
 }
 
 /// The one path of a directory, whoever names it; it may be missing yet.
@@ -63,10 +89,29 @@ fn settled(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// One that can't be opened.
-pub(super) fn open(path: &str, connection: &Connection) -> Result<LayoutRegistry, Failure> {
-    let layout = Layout::open(Path::new(path))
-        .map_err(|error| Failure::failed(format!("can't read oci:{path}")).because(&error))?;
-    Ok(LayoutRegistry::new(layout, connection.bare.clone()))
+pub(super) fn open(form: LayoutForm, path: &str, connection: &Connection) -> Result<LayoutRegistry, Failure> {
+    let store = store(form, Path::new(path))?;
+    Ok(LayoutRegistry::new(store, connection.bare.clone()))
+}
+
+/// Opens what stands on disk, to look at it without a registry's ways.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn store(form: LayoutForm, path: &Path) -> Result<Box<dyn Store>, Failure> {
+    let opened = match form {
+        LayoutForm::Directory => Layout::open(path).map(Box::<dyn Store>::from),
+        LayoutForm::OciArchive => Archive::open(path).map(Box::from),
+        LayoutForm::DockerArchive => Archive::open_docker(path).map(Box::from),
+    };
+    opened.map_err(|error| unreadable(form, path, &error))
+}
+
+/// Says that what stands on disk can't be read, and why.
+pub(crate) fn unreadable(form: LayoutForm, path: &Path, error: &LayoutError) -> Failure {
+    Failure::failed(format!("can't read {}{}", form.transport(), path.display()))
+        .because(error)
+        .maybe_hint(error.hint().as_deref())
 }
 
 /// A directory that is not there or is empty becomes a layout; one that holds something else does not.

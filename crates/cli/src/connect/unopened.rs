@@ -24,8 +24,8 @@ pub(super) struct Unopened {
 enum Nothing {
     /// It holds nothing, and that is all there is to know.
     Empty,
-    /// It answers every question with this.
-    Broken(String),
+    /// It answers every question with this, and with what to do next.
+    Broken(String, Option<String>),
 }
 
 impl Unopened {
@@ -85,6 +85,13 @@ impl Registry for Unopened {
             Some(Err(_)) | None => Traffic::default(),
         }
     }
+
+    async fn finish(&self) -> Result<(), Error> {
+        match self.made.get() {
+            Some(Ok(layout)) => layout.finish().await,
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
 }
 
 impl Nothing {
@@ -92,13 +99,19 @@ impl Nothing {
         let cause = std::error::Error::source(error)
             .map(|cause| format!(": {cause}"))
             .unwrap_or_default();
-        Self::Broken(format!("{error}{cause}"))
+        Self::Broken(format!("{error}{cause}"), error.hint())
     }
 
     fn answer<T>(&self, empty: T) -> Result<T, Error> {
         match self {
             Self::Empty => Ok(empty),
-            Self::Broken(problem) => Err(Error::new(ErrorKind::Other, problem.clone())),
+            Self::Broken(problem, hint) => {
+                let error = Error::new(ErrorKind::Other, problem.clone());
+                Err(match hint {
+                    Some(hint) => error.with_hint(hint.clone()),
+                    None => error,
+                })
+            }
         }
     }
 

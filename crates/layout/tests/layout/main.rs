@@ -1,10 +1,16 @@
 //! Layouts on a real filesystem.
 
 #[cfg(test)]
+mod archives;
+#[cfg(test)]
 mod blobs;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod docker;
+#[cfg(test)]
 mod index;
 #[cfg(test)]
 mod parallel;
+#[cfg(test)]
+mod tarball;

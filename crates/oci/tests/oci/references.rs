@@ -227,3 +227,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn dockers_names_lose_what_docker_leaves_out() {
+    for (text, name) in [
+        ("alpine:3", Some(("alpine", "3"))),
+        ("docker.io/library/alpine:3", Some(("alpine", "3"))),
+        ("docker.io/team/app:v1", Some(("team/app", "v1"))),
+        ("quay.io/team/app:v1", Some(("quay.io/team/app", "v1"))),
+        ("localhost:5000/team/app:v1", Some(("team/app", "v1"))),
+        ("alpine", None),
+        ("localhost:5000/app", None),
+        ("Big:v1", None),
+        (":v1", None),
+    ] {
+        let found = transship_oci::docker_name(text);
+        let found = found.as_ref().map(|(name, tag)| (name.as_str(), tag.as_str()));
+        assert_eq!(found, name, "{text}");
+    }
+}

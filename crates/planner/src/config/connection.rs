@@ -3,6 +3,7 @@
 use oci::RepositoryName;
 use serde::{Deserialize, Serialize};
 
+use super::form::LayoutForm;
 use super::overrides::ProfileOverrides;
 
 /// An entry of `registries`, as written: `${NAME}` and secret references unexpanded.
@@ -12,9 +13,12 @@ pub struct Connection {
     /// `host[:port]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The directory of an OCI image layout; excludes `host`.
+    /// The directory of an OCI image layout, or its archive; excludes `host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// The form of the layout, where its path does not tell it. Set by one-shot references alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<LayoutForm>,
     /// The repository name under which a layout's entries without one appear. Set by one-shot references alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bare: Option<RepositoryName>,
@@ -51,6 +55,13 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Returns the form of the layout, whose path is expanded.
+    #[must_use]
+    pub fn layout_form(&self) -> LayoutForm {
+        let path = self.layout.as_deref().unwrap_or_default();
+        self.form.unwrap_or_else(|| LayoutForm::of_path(path))
+    }
+
     /// Returns true where no repository may come to be: `create_repositories: false`.
     #[must_use]
     pub fn never_creates(&self) -> bool {

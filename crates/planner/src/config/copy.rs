@@ -7,6 +7,7 @@ use oci::{
 };
 
 use super::connection::Connection;
+use super::form::LayoutForm;
 use super::registries::tidy;
 use super::wanted;
 use crate::spec::{
@@ -58,17 +59,19 @@ pub enum CopyError {
         /// Why.
         source: ReferenceError,
     },
-    /// `oci:` without a path.
-    #[error("`{text}` names no layout; oci:PATH does")]
+    /// `oci:` and the like without a path.
+    #[error("`{text}` names no layout; {transport}PATH does")]
     NoPath {
         /// The text.
         text: String,
-    },
-    /// A kind of place that the contract promises and this build lacks.
-    #[error("`{transport}` is not implemented yet")]
-    Unimplemented {
         /// What stands before the path, with its colon.
         transport: &'static str,
+    },
+    /// A target that is only read.
+    #[error("`{text}` can't be written: archives of `docker save` are only read")]
+    ReadOnly {
+        /// The text.
+        text: String,
     },
     /// Nowhere to copy to.
     #[error("a copy needs a target")]
@@ -97,25 +100,24 @@ struct OneShot {
 
 impl OneShot {
     fn parse(text: &str) -> Result<Self, CopyError> {
-        for transport in ["oci-archive:", "docker-archive:"] {
-            if text.starts_with(transport) {
-                return Err(CopyError::Unimplemented { transport });
-            }
-        }
         let wrong = |source| CopyError::Reference {
             text: text.to_owned(),
             source,
         };
-        if let Some(rest) = text.strip_prefix("oci:") {
+        if let Some((form, rest)) = LayoutForm::split(text) {
             let (path, entry) = split_layout(rest);
             if path.is_empty() {
                 return Err(CopyError::NoPath {
                     text: text.to_owned(),
+                    transport: form.transport(),
                 });
             }
-            let (repository, tag, digest) = layout_entry(entry).map_err(wrong)?;
+            let (repository, tag, digest) = match (form, entry) {
+                (LayoutForm::DockerArchive, Entry::Named(name)) => docker_entry(name).map_err(wrong)?,
+                _ => layout_entry(entry).map_err(wrong)?,
+            };
             return Ok(Self {
-                endpoint: Endpoint::Layout(tidy(path)),
+                endpoint: Endpoint::on_disk(form, tidy(path)),
                 repository,
                 tag,
                 digest,
@@ -140,8 +142,12 @@ impl OneShot {
         let mut connection = base.clone();
         match &self.endpoint {
             Endpoint::Host(host) => connection.host = Some(host.to_string()),
-            // A connection is a text with variables; a path on the command line has none.
-            Endpoint::Layout(path) => connection.layout = Some(path.replace('$', "$$")),
+            Endpoint::Layout(path) | Endpoint::OciArchive(path) | Endpoint::DockerArchive(path) => {
+                // A connection is a text with variables; a path on the command line has none.
+                connection.layout = Some(path.replace('$', "$$"));
+                let form = self.endpoint.layout().map(|(form, _)| form);
+                connection.form = form.filter(|form| *form != LayoutForm::of_path(path));
+            }
         }
         if self.repository.is_none() {
             connection.bare = Some(bare.clone());
@@ -190,6 +196,14 @@ fn layout_entry(entry: Entry<'_>) -> Result<EntryParts, ReferenceError> {
     }
 }
 
+/// Reads an image's name in an archive of `docker save`, which may be one that only docker takes.
+fn docker_entry(name: &str) -> Result<EntryParts, ReferenceError> {
+    match oci::docker_name(name) {
+        Some((repository, tag)) => Ok((Some(repository), Some(tag), None)),
+        None => layout_entry(Entry::Named(name)),
+    }
+}
+
 fn named(repository: Option<&str>, tag: &str) -> Result<EntryParts, NameError> {
     Ok((repository.map(str::parse).transpose()?, Some(tag.parse()?), None))
 }
@@ -198,8 +212,9 @@ fn named(repository: Option<&str>, tag: &str) -> Result<EntryParts, NameError> {
 fn name(endpoint: &Endpoint, taken: &BTreeMap<RegistryName, Registry>) -> Option<RegistryName> {
     let base = match endpoint {
         Endpoint::Host(host) => host.to_string(),
-        Endpoint::Layout(path) => {
+        Endpoint::Layout(path) | Endpoint::OciArchive(path) | Endpoint::DockerArchive(path) => {
             let last = path.rsplit('/').next().unwrap_or_default();
+            let transport = endpoint.layout().map_or("", |(form, _)| form.transport());
             let fits = |c: char| {
                 if c.is_ascii_alphanumeric() || "._-".contains(c) {
                     c
@@ -207,7 +222,7 @@ fn name(endpoint: &Endpoint, taken: &BTreeMap<RegistryName, Registry>) -> Option
                     '-'
                 }
             };
-            format!("oci:{}", last.chars().map(fits).collect::<String>())
+            format!("{transport}{}", last.chars().map(fits).collect::<String>())
         }
     };
     let numbered = (2..).map(|number| format!("{base}-{number}"));
@@ -242,13 +257,14 @@ fn bare() -> Result<RepositoryName, ReferenceError> {
     Ok(BARE.parse()?)
 }
 
-/// Reads `host/repository[:tag][@digest]` or `oci:PATH[:[REPOSITORY:]TAG|@digest]`.
+/// Reads `host/repository[:tag][@digest]` or `oci:PATH[:[REPOSITORY:]TAG|@digest]`, likewise `oci-archive:` and
+/// `docker-archive:`.
 ///
 /// In a layout a reference without a repository means the entries that have none; they stand as the repository that the
 /// connection calls `bare`.
 ///
 /// # Errors
-/// A text that is none of them, and `oci-archive:` and `docker-archive:`.
+/// A text that is none of them.
 pub fn reference(text: &str) -> Result<(Place, Option<ManifestReference>, Registry), CopyError> {
     let wrong = |source| CopyError::Reference {
         text: text.to_owned(),
@@ -276,7 +292,7 @@ pub fn reference(text: &str) -> Result<(Place, Option<ManifestReference>, Regist
 /// repository gets an entry with the tag alone.
 ///
 /// # Errors
-/// References that are none, a target with a digest, and a place that stands twice.
+/// References that are none, a target that is only read or has a digest, and a place that stands twice.
 pub fn copy(source: &str, targets: &[String], options: CopyOptions) -> Result<Spec, CopyError> {
     if targets.is_empty() {
         return Err(CopyError::NoTarget);
@@ -354,6 +370,11 @@ struct Copied {
 
 impl Copied {
     fn add(&mut self, text: &str, to: OneShot, place: Place, pinned: &Pinned) -> Result<(), CopyError> {
+        if let Endpoint::DockerArchive(_) = to.endpoint {
+            return Err(CopyError::ReadOnly {
+                text: text.to_owned(),
+            });
+        }
         if to.digest.is_some() {
             return Err(CopyError::TargetDigest {
                 text: text.to_owned(),

@@ -19,9 +19,12 @@ const TRANSPORTS: [(&str, &str); 3] = [
     ),
     (
         "oci-archive:",
-        "unpack it, and declare the directory as a `layout`",
+        "declare it: registries: { usb: { layout: FILE.tar } }, and start with `usb/`",
     ),
-    ("docker-archive:", "push it to a registry, and name that"),
+    (
+        "docker-archive:",
+        "it is only read, and by copy: transship copy docker-archive:FILE oci-archive:FILE.tar makes a `layout` of it",
+    ),
 ];
 
 /// A registry of [`Names`], by its position.
@@ -111,7 +114,7 @@ impl Names {
     fn undeclared(&mut self, endpoint: Endpoint, host: &str, at: Span) -> Result<RegistryId, Diagnostic> {
         let name: RegistryName = match &endpoint {
             Endpoint::Host(host) => host.as_str(),
-            Endpoint::Layout(path) => path,
+            Endpoint::Layout(path) | Endpoint::OciArchive(path) | Endpoint::DockerArchive(path) => path,
         }
         .parse()
         .map_err(|error| Diagnostic::new(at, format!("`{host}` is no host"), format!("{error}")))?;
@@ -165,7 +168,9 @@ pub(crate) fn read_path(endpoint: &Endpoint, text: &str) -> Result<Path, Referen
     let host = match endpoint {
         Endpoint::Host(host) => host.clone(),
         // A layout has no host; one with no rules of its own stands in for it.
-        Endpoint::Layout(_) => "layout.invalid".parse()?,
+        Endpoint::Layout(_) | Endpoint::OciArchive(_) | Endpoint::DockerArchive(_) => {
+            "layout.invalid".parse()?
+        }
     };
     let Reference {
         repository,

@@ -5,6 +5,7 @@ use oci::Host;
 use super::connection::{Connection, Limits, Tls};
 use super::decode::{Decoder, Fields, Text};
 use super::diagnostic::{Diagnostic, Span};
+use super::form::LayoutForm;
 use super::node::{Entry, Node};
 use super::provider::{PROVIDERS, Vendor, infer_provider};
 use super::rate;
@@ -128,6 +129,7 @@ impl Decoder<'_> {
         let connection = Connection {
             host: host.map(|text| text.written),
             layout: layout.map(|text| text.written),
+            form: None,
             bare: None,
             plain_http: fields
                 .get("plain_http")
@@ -223,16 +225,7 @@ impl Decoder<'_> {
             self.tell(Diagnostic::new(text.span, "`layout` names no path", help));
             return None;
         }
-        if is_archive(value) {
-            let help = "name a directory, without .tar";
-            self.tell(Diagnostic::unimplemented(
-                text.span,
-                "a layout in a tar file",
-                help,
-            ));
-            return None;
-        }
-        Some(Endpoint::Layout(tidy(value)))
+        Some(Endpoint::on_disk(LayoutForm::of_path(value), tidy(value)))
     }
 
     fn no_host(&mut self, fields: Fields<'_>) {
@@ -346,12 +339,6 @@ pub(crate) fn usual_port(host: Host, plain_http: bool) -> Host {
         true => host.name().parse().unwrap_or(host),
         false => host,
     }
-}
-
-pub(crate) fn is_archive(path: &str) -> bool {
-    std::path::Path::new(path)
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("tar"))
 }
 
 /// Gives one path one spelling, as far as the text tells: no `.`, no doubled and no last slash.

@@ -67,6 +67,7 @@ impl Expander<'_> {
         Connection {
             host: self.option(written.host.as_ref()),
             layout: self.option(written.layout.as_ref()),
+            form: written.form,
             bare: written.bare.clone(),
             provider: self.option(written.provider.as_ref()),
             plain_http: written.plain_http,

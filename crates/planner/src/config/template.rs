@@ -230,7 +230,9 @@ fn value(placeholder: &str, filling: Filling<'_>) -> Result<String, Unfilled> {
         "host" => match filling.endpoint {
             // No repository's name has a `:`, so the port is left out.
             Endpoint::Host(host) => Ok(host.name().to_owned()),
-            Endpoint::Layout(_) => Err(Unfilled::new("a source in a layout has no `{host}`")),
+            Endpoint::Layout(_) | Endpoint::OciArchive(_) | Endpoint::DockerArchive(_) => {
+                Err(Unfilled::new("a source in a layout has no `{host}`"))
+            }
         },
         "tag" => Err(Unfilled::new("`{tag}` only stands behind the last `:`")),
         other => {

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use transship_planner::Spec;
-use transship_planner::config::{self, CopyError, CopyOptions};
+use transship_planner::config::{self, CopyError, CopyOptions, LayoutForm};
 use transship_planner::spec::Endpoint;
 
 use super::lines;
@@ -33,6 +33,31 @@ fn references_read_as_in_other_tools() {
         ("oci:usb:team/app:v1", "oci:usb/team/app", "v1"),
         (&format!("oci:./a b/@{DIGEST}"), "oci:a-b/image", DIGEST),
         ("oci:.", "oci:./image", ""),
+        (
+            "oci-archive:/media/usb.tar:team/app:v1",
+            "oci-archive:usb.tar/team/app",
+            "v1",
+        ),
+        (
+            &format!("oci-archive:usb@{DIGEST}"),
+            "oci-archive:usb/image",
+            DIGEST,
+        ),
+        (
+            "docker-archive:saved.tar:alpine:3",
+            "docker-archive:saved.tar/alpine",
+            "3",
+        ),
+        (
+            "docker-archive:saved.tar:docker.io/library/alpine:3",
+            "docker-archive:saved.tar/alpine",
+            "3",
+        ),
+        (
+            "docker-archive:saved.tar:localhost:5000/a/b:3",
+            "docker-archive:saved.tar/a/b",
+            "3",
+        ),
         ("[::1]:5000/app", "[::1]:5000/app", ""),
     ] {
         let (read, found, _) = config::reference(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -68,6 +93,39 @@ fn a_layout_says_which_repository_is_bare() {
 }
 
 #[test]
+fn a_layout_is_an_archive_where_its_reference_or_its_path_says_so() {
+    let directory = |path: &str| Endpoint::Layout(path.to_owned());
+    let archive = |path: &str| Endpoint::OciArchive(path.to_owned());
+    let docker = |path: &str| Endpoint::DockerArchive(path.to_owned());
+    for (text, endpoint, said) in [
+        ("oci:usb", directory("usb"), None),
+        ("oci:usb.tar", directory("usb.tar"), Some(LayoutForm::Directory)),
+        ("oci-archive:usb.tar", archive("usb.tar"), None),
+        ("oci-archive:usb", archive("usb"), Some(LayoutForm::OciArchive)),
+        (
+            "docker-archive:usb.tar",
+            docker("usb.tar"),
+            Some(LayoutForm::DockerArchive),
+        ),
+    ] {
+        let (_, _, registry) = config::reference(text).expect(text);
+        let form = registry.endpoint.layout().map(|(form, _)| form);
+        assert_eq!(registry.endpoint, endpoint, "{text}");
+        assert_eq!(registry.connection.form, said, "{text}");
+        assert_eq!(Some(registry.connection.layout_form()), form, "{text}");
+    }
+}
+
+#[test]
+fn an_archive_of_docker_save_is_no_target() {
+    let error = copy("quay.io/a/b:v1", &["docker-archive:x.tar"]).expect_err("it is only read");
+    assert_eq!(
+        error.to_string(),
+        "`docker-archive:x.tar` can't be written: archives of `docker save` are only read"
+    );
+}
+
+#[test]
 fn other_texts_are_refused() {
     for (text, message) in [
         ("alpine", "`alpine` is no reference"),
@@ -75,11 +133,17 @@ fn other_texts_are_refused() {
         ("quay.io", "`quay.io` is no reference"),
         ("quay.io/Big", "`quay.io/Big` is no reference"),
         ("oci:", "`oci:` names no layout; oci:PATH does"),
+        (
+            "oci-archive:",
+            "`oci-archive:` names no layout; oci-archive:PATH does",
+        ),
         ("oci::v1", "`oci::v1` names no layout; oci:PATH does"),
         ("oci:usb:bad!", "`oci:usb:bad!` is no reference"),
         ("oci:usb@sha256:x", "`oci:usb@sha256:x` is no reference"),
-        ("oci-archive:x.tar", "`oci-archive:` is not implemented yet"),
-        ("docker-archive:x.tar", "`docker-archive:` is not implemented yet"),
+        (
+            "docker-archive:x.tar:!",
+            "`docker-archive:x.tar:!` is no reference",
+        ),
     ] {
         let error = config::reference(text).expect_err(text);
         assert_eq!(error.to_string(), message);

@@ -52,6 +52,10 @@ impl Registry for AdvisedRegistry {
     fn traffic(&self) -> Traffic {
         self.registry.traffic()
     }
+
+    async fn finish(&self) -> Result<(), Error> {
+        self.registry.finish().await
+    }
 }
 
 #[derive(Debug)]

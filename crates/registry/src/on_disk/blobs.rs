@@ -1,13 +1,12 @@
 //! Blobs of a layout as streams.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
-use layout::{BlobWriter, LayoutError};
+use layout::{BlobReader, BlobWriter, LayoutError};
 use oci::Descriptor;
 
 use super::failure::failure;
@@ -49,7 +48,7 @@ pub(super) async fn read(repository: &LayoutRepository, blob: &Descriptor) -> Re
 
 /// A blob that is being read.
 struct Reading {
-    file: File,
+    file: BlobReader,
     blob: Verified,
     meter: Arc<Meter>,
 }
@@ -70,7 +69,7 @@ impl Reading {
     }
 }
 
-fn chunk(file: &mut File) -> io::Result<Bytes> {
+fn chunk(file: &mut BlobReader) -> io::Result<Bytes> {
     let mut bytes = Vec::with_capacity(CHUNK);
     file.take(CHUNK as u64).read_to_end(&mut bytes)?;
     Ok(bytes.into())

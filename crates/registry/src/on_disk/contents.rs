@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use layout::{Layout, LayoutError};
+use layout::{LayoutError, Store, Version};
 use oci::{Descriptor, Digest, MAX_MANIFEST, Manifest, ManifestReference, MediaKind, RepositoryName, Tag};
 
-use super::view::{Known, Stamp, View};
+use super::view::{Known, View};
 
 /// A layout and what was read of it. Manifests never change, so each is read once; the index is read again when its
 /// file is another one.
@@ -15,8 +15,8 @@ use super::view::{Known, Stamp, View};
 /// Synchronous.
 #[derive(Debug)]
 pub(super) struct Contents {
-    pub(super) layout: Layout,
-    view: Mutex<Option<(Stamp, Arc<View>)>>,
+    pub(super) layout: Box<dyn Store>,
+    view: Mutex<Option<(Version, Arc<View>)>>,
     known: Mutex<HashMap<Digest, Arc<Known>>>,
     referrers: Mutex<Referrers>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Found {
 }
 
 impl Contents {
-    pub(super) fn new(layout: Layout) -> Self {
+    pub(super) fn new(layout: Box<dyn Store>) -> Self {
         Self {
             layout,
             view: Mutex::default(),
@@ -152,15 +152,15 @@ impl Contents {
     }
 
     fn view(&self) -> Result<Arc<View>, LayoutError> {
-        let stamp = Stamp::of(&self.layout);
+        let version = self.layout.version();
         let mut seen = lock(&self.view);
         if let Some((of, view)) = seen.as_ref()
-            && Some(of) == stamp.as_ref()
+            && Some(of) == version.as_ref()
         {
             return Ok(Arc::clone(view));
         }
         let view = Arc::new(View::new(self.layout.entries()?));
-        *seen = stamp.map(|stamp| (stamp, Arc::clone(&view)));
+        *seen = version.map(|version| (version, Arc::clone(&view)));
         Ok(view)
     }
 

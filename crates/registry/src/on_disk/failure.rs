@@ -8,10 +8,12 @@ use crate::{Error, ErrorKind};
 
 /// Makes an error of a layout's, which stays its source: it names the file.
 pub(super) fn failure(action: &str, error: LayoutError) -> Error {
+    let hint = error.hint();
     let failure = Error::new(kind(&error), action).caused_by(error);
-    match failure.kind() {
-        ErrorKind::Quota => failure.with_hint("free space on the disk that holds the layout"),
-        _ => failure,
+    match (failure.kind(), hint) {
+        (ErrorKind::Quota, _) => failure.with_hint("free space on the disk that holds the layout"),
+        (_, Some(hint)) => failure.with_hint(hint),
+        (_, None) => failure,
     }
 }
 
@@ -24,12 +26,15 @@ fn kind(error: &LayoutError) -> ErrorKind {
             _ => ErrorKind::Other,
         },
         LayoutError::NotALayout { .. } => ErrorKind::NotFound,
+        LayoutError::ReadOnly { .. } => ErrorKind::Permission,
         LayoutError::Json { .. }
         | LayoutError::Malformed { .. }
         | LayoutError::Entry { .. }
         | LayoutError::TooLarge { .. }
+        | LayoutError::Tar { .. }
+        | LayoutError::Truncated { .. }
         | LayoutError::Digest { .. } => ErrorKind::Integrity,
-        LayoutError::Kind { .. } => ErrorKind::Policy,
+        LayoutError::Kind { .. } | LayoutError::Member { .. } => ErrorKind::Policy,
         _ => ErrorKind::Other,
     }
 }

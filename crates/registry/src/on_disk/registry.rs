@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use layout::Layout;
+use layout::Store;
 use oci::RepositoryName;
 
 use super::contents::Contents;
@@ -12,7 +12,7 @@ use super::failure::failure;
 use super::repository::{LayoutRepository, blocking};
 use crate::{DeleteRepository, Error, ReadRepository, Registry, Traffic, WriteRepository};
 
-/// An OCI image layout whose entries are tags of repositories.
+/// An OCI image layout, in a directory or an archive, whose entries are tags of repositories.
 ///
 /// A layout does not record which repository a blob belongs to: every repository shows them all, and a mount succeeds
 /// where the blob is there.
@@ -34,9 +34,9 @@ impl LayoutRegistry {
     /// Makes a registry of a layout. Entries that name no repository, a bare tag or nothing, stand in the one called
     /// `bare`; without it they are not shown.
     #[must_use]
-    pub fn new(layout: Layout, bare: Option<RepositoryName>) -> Self {
+    pub fn new(layout: impl Into<Box<dyn Store>>, bare: Option<RepositoryName>) -> Self {
         Self {
-            contents: Arc::new(Contents::new(layout)),
+            contents: Arc::new(Contents::new(layout.into())),
             bare,
             meter: Arc::default(),
         }
@@ -84,5 +84,13 @@ impl Registry for LayoutRegistry {
             written: self.meter.written.load(Ordering::Relaxed),
             ..Traffic::default()
         }
+    }
+
+    async fn finish(&self) -> Result<(), Error> {
+        let contents = Arc::clone(&self.contents);
+        let action = format!("finish {}", contents.layout.path().display());
+        blocking(move || contents.layout.finish())
+            .await
+            .map_err(|error| failure(&action, error))
     }
 }

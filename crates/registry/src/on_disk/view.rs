@@ -2,32 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use layout::{Entry, Layout, LayoutError};
+use layout::{Entry, LayoutError};
 use oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
-
-/// Tells one version of `index.json` from another: it is replaced, never written in place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stamp(Option<SystemTime>, u64, u64);
-
-impl Stamp {
-    /// Looks at the index. Nothing where it can't be looked at: then reading it says why.
-    pub(super) fn of(layout: &Layout) -> Option<Self> {
-        let metadata = std::fs::metadata(layout.path().join("index.json")).ok()?;
-        Some(Self(metadata.modified().ok(), metadata.len(), number(&metadata)))
-    }
-}
-
-#[cfg(unix)]
-fn number(metadata: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn number(_metadata: &std::fs::Metadata) -> u64 {
-    0
-}
 
 /// What a manifest says that is asked for again and again.
 #[derive(Debug)]

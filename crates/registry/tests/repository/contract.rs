@@ -74,6 +74,13 @@ async fn a_layout_keeps_the_contract() {
 }
 
 #[tokio::test]
+async fn an_archive_keeps_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = layout::Archive::open_or_create(&directory.path().join("x.tar")).unwrap();
+    contract(Arc::new(LayoutRegistry::new(archive, None))).await;
+}
+
+#[tokio::test]
 async fn a_layout_that_is_served_keeps_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout::Layout::open_or_create(directory.path()).unwrap();

@@ -59,6 +59,7 @@ struct State {
     mounts: Mounts,
     referrers: Option<Vec<Descriptor>>,
     absent: BTreeSet<RepositoryName>,
+    unfinished: Option<ErrorKind>,
 }
 
 #[derive(Default)]
@@ -77,6 +78,7 @@ impl Fake {
             mounts: Mounts::Granted,
             referrers: None,
             absent: BTreeSet::new(),
+            unfinished: None,
         };
         Self {
             name: name.into(),
@@ -95,6 +97,11 @@ impl Fake {
     /// Lets the next `times` requests whose log line contains `pattern` go wrong.
     pub fn trouble(&self, pattern: &str, times: usize, trouble: Trouble) {
         self.state().troubles.push((pattern.to_owned(), times, trouble));
+    }
+
+    /// Lets the end go wrong, when all that was written is to last.
+    pub fn never_finishes(&self, kind: ErrorKind) {
+        self.state().unfinished = Some(kind);
     }
 
     /// Ends all trouble.
@@ -275,6 +282,13 @@ impl Registry for Fake {
         Traffic {
             requests,
             ..Traffic::default()
+        }
+    }
+
+    async fn finish(&self) -> Result<(), Error> {
+        match self.state().unfinished {
+            Some(kind) => Err(Error::new(kind, format!("finish {}", self.name))),
+            None => Ok(()),
         }
     }
 }
