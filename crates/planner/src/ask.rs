@@ -7,8 +7,8 @@ use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 use crate::stock::Stock;
 use crate::survey::Known;
 use crate::{
-    Answer, Capabilities, Listing, Place, Problem, ProblemKind, Question, RegistryName, Side, Standing,
-    Survey,
+    Answer, Capabilities, Listing, Moment, Place, Problem, ProblemKind, Question, RegistryName, Side,
+    Standing, Survey,
 };
 
 /// Why a thing is not known.
@@ -87,6 +87,11 @@ impl<'a> Ask<'a> {
 
     pub(crate) fn capabilities(&self, registry: &RegistryName) -> Capabilities {
         self.capabilities.get(registry).cloned().unwrap_or_default()
+    }
+
+    /// The moment that ages count back from.
+    pub(crate) fn moment(&self) -> Moment {
+        self.survey.moment()
     }
 
     fn ask(&mut self, question: Question) -> Answered<&'a Answer> {
@@ -170,6 +175,12 @@ impl<'a> Ask<'a> {
                 None => Ok(None),
             };
         }
+        let head = Question::Head(place.clone(), tag.clone().into());
+        if let Known::Yes(Answer::Head(Some(found))) = self.survey.answer(&head)
+            && let Some(manifest) = self.known(&found.digest)
+        {
+            return Ok(Some(manifest));
+        }
         match self.ask(Question::Get(place.clone(), tag.clone().into()))? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
             _ => Err(mismatched(place)),
@@ -188,6 +199,29 @@ impl<'a> Ask<'a> {
         };
         match self.ask(question)? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// A manifest by digest that is known to stand at `place`, from wherever it was kept.
+    pub(crate) fn kept(&mut self, place: &Place, digest: &Digest) -> Answered<Option<&'a Manifest>> {
+        if let Some(manifest) = self.known(digest) {
+            return Ok(Some(manifest));
+        }
+        match self.ask(Question::Read(place.clone(), digest.clone()))? {
+            Answer::Get(manifest) => Ok(manifest.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// When an image was made, by its config; `None` where that does not say so.
+    pub(crate) fn config(&mut self, place: &Place, config: &Descriptor) -> Answered<Option<Moment>> {
+        match self.ask(Question::Config(
+            place.clone(),
+            config.digest.clone(),
+            config.size,
+        ))? {
+            Answer::Config(made) => Ok(*made),
             _ => Err(mismatched(place)),
         }
     }

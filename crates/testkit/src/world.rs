@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
-use planner::{Capabilities, Creation, Import, Listing, MountRule, Place, RegistryName, Standing};
+use planner::{Capabilities, Creation, Import, Listing, Moment, MountRule, Place, RegistryName, Standing};
 
 use crate::image::Content;
 
@@ -26,6 +26,10 @@ pub use wish::{mirror, place, tag};
 pub struct World {
     /// The registries by name.
     pub registries: BTreeMap<RegistryName, ModelRegistry>,
+    /// What time it is.
+    pub now: Moment,
+    /// When images were made, by their configs.
+    pub made: BTreeMap<Digest, Moment>,
 }
 
 /// One registry.
@@ -251,6 +255,9 @@ impl World {
         let mut content = Content::new();
         build(&mut content);
         let made = ModelRepository::from(&content);
+        let told = content.blobs.iter();
+        self.made
+            .extend(told.filter_map(|(digest, bytes)| Some((digest.clone(), planner::created(bytes)?))));
         let repository = self.at_mut(&place(at));
         repository.blobs.extend(made.blobs);
         repository.manifests.extend(made.manifests);

@@ -5,7 +5,7 @@
 mod support;
 
 use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
-use planner::{ProblemKind, Side, Spec};
+use planner::{Moment, ProblemKind, Side, Spec};
 use registry::ErrorKind;
 use transship_transfer::{Event, Events, ManifestCache, RunOutcome, discover, rehash, survey};
 
@@ -68,14 +68,28 @@ async fn surveyed_planned_and_executed_nothing_is_left_to_do() {
         connections.capabilities(),
         connections.reader(ManifestCache::none()),
     );
-    let first = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let first = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     assert_eq!(x.writes() + src.writes(), 0);
     let plan = planner::plan(&spec, &capabilities, &first);
     assert_eq!(plan.summary.tags.create, 3);
     let report = run(&plan, &[&src, &x]).await;
     assert_eq!(report.outcome, RunOutcome::Succeeded, "{:?}", report.failures);
     assert!(x.holds("app", &image));
-    let second = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let second = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let again = planner::plan(&spec, &capabilities, &second);
     assert!(!again.has_changes(), "{}", again.text());
     let contents = planner::closure(&spec, &capabilities, &second);
@@ -99,6 +113,7 @@ async fn a_registry_that_is_gone_is_asked_once_and_not_for_every_repository() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &Events::unheard(),
     )
@@ -126,6 +141,7 @@ async fn failures_in_a_row_are_counted_across_rounds() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &Events::unheard(),
     )
@@ -148,6 +164,7 @@ async fn a_refusal_blocks_only_what_it_concerns() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &events,
     )
@@ -174,6 +191,7 @@ async fn a_problem_with_a_tag_names_it() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &Events::unheard(),
     )
@@ -195,7 +213,14 @@ async fn what_is_missing_or_damaged_is_found_by_reading_it_back() {
         connections.capabilities(),
         connections.reader(ManifestCache::none()),
     );
-    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let contents = planner::closure(&spec, &capabilities, &survey);
     let problems = rehash(&contents, &reader, &Events::unheard()).await;
     assert_eq!(problems.len(), 2, "both blobs are missing");
@@ -232,7 +257,14 @@ async fn repositories_are_found_by_globs_and_a_glob_that_finds_nothing_is_told()
         connections.reader(ManifestCache::none()),
     );
     let spec = discover(&spec, &reader).await;
-    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     let blocked: Vec<String> = plan.blocked.iter().map(|problem| problem.error.clone()).collect();
     assert_eq!(blocked.len(), 1);
@@ -262,7 +294,14 @@ async fn a_registry_that_can_not_be_listed_blocks_what_would_be_found_there() {
         connections.reader(ManifestCache::none()),
     );
     let spec = discover(&spec, &reader).await;
-    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert!(plan.ops.is_empty());
     assert!(

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use oci::{Manifest, ManifestReference, RepositoryName};
+use oci::{Digest, Manifest, ManifestReference, RepositoryName};
 use planner::survey::Known;
 use planner::{
-    Answer, Capabilities, Inventory, Listed, Place, Plan, Problem, ProblemKind, Question, RegistryName, Side,
-    Spec, Standing, Subject, Survey,
+    Answer, Capabilities, Inventory, Listed, Moment, Place, Plan, Problem, ProblemKind, Question,
+    RegistryName, Side, Spec, Standing, Subject, Survey,
 };
 
 use super::{Inventories, ModelRegistry, ModelRepository, State, World};
@@ -31,7 +31,8 @@ impl World {
         if registry.unreadable.contains(&place.repository) {
             return Err(problem(place, ProblemKind::Permission, "pull is denied"));
         }
-        Ok(registry.answer(registry.repositories.get(&place.repository), question))
+        let repository = registry.repositories.get(&place.repository);
+        Ok(registry.answer(repository, &self.made, question))
     }
 
     /// Surveys everything that the planner asks for.
@@ -41,7 +42,7 @@ impl World {
     /// was told does not exist.
     #[must_use]
     pub fn survey(&self, spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>) -> Survey {
-        let mut survey = Survey::default();
+        let mut survey = Survey::at(self.now);
         for _ in 0..ROUNDS {
             let questions = planner::questions(spec, capabilities, &survey);
             if questions.is_empty() {
@@ -80,7 +81,12 @@ impl World {
 }
 
 impl ModelRegistry {
-    fn answer(&self, repository: Option<&ModelRepository>, question: &Question) -> Answer {
+    fn answer(
+        &self,
+        repository: Option<&ModelRepository>,
+        made: &BTreeMap<Digest, Moment>,
+        question: &Question,
+    ) -> Answer {
         match question {
             Question::Tags(_) => {
                 Answer::Tags(repository.map(|repository| repository.tags.keys().cloned().collect()))
@@ -114,6 +120,7 @@ impl ModelRegistry {
                 Answer::Get(repository.and_then(|repository| repository.manifests.get(digest).cloned()))
             }
             Question::Repository(place) => Answer::Repository(self.standing(&place.repository)),
+            Question::Config(_, digest, _) => Answer::Config(made.get(digest).copied()),
             Question::Blob(_, digest) => {
                 Answer::Blob(repository.is_some_and(|repository| repository.blobs.contains_key(digest)))
             }
