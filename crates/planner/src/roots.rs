@@ -301,6 +301,13 @@ impl<'a> Walk<'a, '_> {
         digest: &Digest,
         tag: Option<&Tag>,
     ) -> Answered<()> {
+        let way = match tag {
+            None if !way.exists => Way {
+                exists: self.is_unlisted(way, digest)?,
+                ..way
+            },
+            _ => way,
+        };
         let stands = match tag {
             Some(tag) if listings.target.is_some_and(|tags| tags.contains(tag)) => self
                 .ask

@@ -7,7 +7,7 @@ use planner::config::{Conditions, TagSet};
 use planner::spec::{Mirror, Target};
 use planner::{OpKind, Plan, Spec};
 use testkit::image::{Content, Family};
-use testkit::world::{Options, World, mirror, place, tag};
+use testkit::world::{Options, Untagged, World, mirror, place, tag};
 use transship_planner as planner;
 
 fn image(content: &mut Content, seed: u64) -> Descriptor {
@@ -79,6 +79,22 @@ fn digests_land_untagged_with_what_is_attached_to_them() {
     assert!(!there.manifests.contains_key(&digests[2]));
     let tags: Vec<String> = there.tags.keys().map(ToString::to_string).collect();
     assert_eq!(tags, [format!("sha256-{}.sig", digests[0].hex())]);
+    assert!(world.plan(&spec).ops.is_empty(), "a second plan is empty");
+}
+
+/// As docker-registry has it: the tags of a repository without any are a 404.
+#[test]
+fn a_repository_without_a_tag_is_found_though_it_is_not_listed() {
+    let (world, digests) = world();
+    let hidden = Options {
+        untagged: Untagged::Absent,
+        ..Options::default()
+    };
+    let mut world = world.registry("site", hidden);
+    let spec = spec(&world, [of_digests(&digests[1..])], None);
+    let plan = world.plan(&spec);
+    assert!(!plan.ops.is_empty());
+    apply(&mut world, &plan);
     assert!(world.plan(&spec).ops.is_empty(), "a second plan is empty");
 }
 

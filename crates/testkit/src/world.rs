@@ -54,6 +54,8 @@ pub struct Options {
     pub said_to_mount: Option<MountRule>,
     /// How its repositories come to be.
     pub creation: Creation,
+    /// How a repository without tags is listed.
+    pub untagged: Untagged,
     /// Whether it has the referrers API.
     pub referrers: ReferrersApi,
     /// What its vendor lists.
@@ -79,6 +81,15 @@ pub enum ReferrersApi {
     Absent,
     /// It has not, and its capabilities say so.
     Denied,
+}
+
+/// How a repository without tags is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untagged {
+    /// As one that has none.
+    Empty,
+    /// As one that does not exist.
+    Absent,
 }
 
 /// What a vendor's listing tells.
@@ -111,6 +122,7 @@ impl Default for Options {
             mount: MountRule::Any,
             said_to_mount: None,
             creation: Creation::OnPush,
+            untagged: Untagged::Empty,
             referrers: ReferrersApi::Absent,
             inventory: Inventories::None,
             depth: None,

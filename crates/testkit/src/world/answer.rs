@@ -9,7 +9,7 @@ use planner::{
     RegistryName, Side, Spec, Standing, Subject, Survey,
 };
 
-use super::{Inventories, ModelRegistry, ModelRepository, State, World};
+use super::{Inventories, ModelRegistry, ModelRepository, State, Untagged, World};
 
 /// More rounds than any survey of a small world needs: each goes one step down the content graph.
 const ROUNDS: usize = 64;
@@ -64,12 +64,22 @@ impl World {
                 let named = |name| spec.registries.get(name)?.connection.resource_id.as_ref();
                 let refusable =
                     matches!(question, Question::Repository(_)) && named(&place.registry).is_some();
-                assert!(!absent || refusable, "asked in vain: {question:?}");
+                // What is named by its digest may stand in a repository that is not listed for want of a tag.
+                let by_digest = matches!(question, Question::Head(_, ManifestReference::Digest(_)));
+                let vain = absent && !refusable && !by_digest && !self.hides(place);
+                assert!(!vain, "asked in vain: {question:?}");
                 let answer = self.answer(&question);
                 survey.record(question, answer);
             }
         }
         panic!("the survey does not end");
+    }
+
+    /// Says whether a repository stands that is listed as absent.
+    fn hides(&self, place: &Place) -> bool {
+        let registry = self.registries.get(&place.registry);
+        let absent = registry.is_some_and(|registry| registry.options.untagged == Untagged::Absent);
+        absent && self.at(place).is_some()
     }
 
     /// Surveys and plans. The plan is as the planner made it: unchecked.
@@ -89,7 +99,11 @@ impl ModelRegistry {
     ) -> Answer {
         match question {
             Question::Tags(_) => {
-                Answer::Tags(repository.map(|repository| repository.tags.keys().cloned().collect()))
+                let listed = |repository: &&ModelRepository| {
+                    self.options.untagged == Untagged::Empty || !repository.tags.is_empty()
+                };
+                let tags = |repository: &ModelRepository| repository.tags.keys().cloned().collect();
+                Answer::Tags(repository.filter(listed).map(tags))
             }
             Question::Head(_, reference) => Answer::Head(
                 repository
