@@ -106,10 +106,14 @@ impl Decoder<'_> {
         let defaults = defaults.and_then(|node| self.fields(node, "`defaults`", &DEFAULT_KEYS));
         if let Some(defaults) = defaults {
             // Told even where every mirror has its own.
-            self.draft_of(Keys {
+            let keys = Keys {
                 own: defaults,
                 defaults: None,
-            });
+            };
+            self.draft_of(keys);
+            if keys.get("to").is_some() {
+                self.to(keys, names);
+            }
         }
         let items = self.list(node, "`mirrors`", "- { from: SOURCE, to: TARGET }");
         items
