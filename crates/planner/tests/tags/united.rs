@@ -28,27 +28,69 @@ fn all_conditions_of_a_set_must_hold() {
     assert_taken(&listed, "3.19 3.20 latest", "3.19");
 }
 
+/// Sets are parted by `;`; each is a range, or tags behind a `=`.
 #[test]
 fn a_tag_is_taken_if_any_set_takes_it() {
-    let sets = [
+    for (sets, tags, expected, counts) in [
+        ("= latest; >=2", "1.0 2.0 latest edge", "2.0 latest", "1/4 1/4"),
+        (">=2; = latest", "1.0 2.0 latest edge", "2.0 latest", "1/4 1/4"),
+        (">=2; >=3", "1.0 2.0 3.0", "2.0 3.0", "2/3 1/3"),
+        ("<2; >=2", "1.0 2.0 latest", "1.0 2.0", "1/3 1/3"),
+        ("= a; = b; = c", "a b c d", "a b c", "1/4 1/4 1/4"),
+        ("= a b; = b c", "a b c", "a b c", "2/3 2/3"),
+        ("= v1.0; 1.0", "v1.0 1.0 1.0.0", "v1.0 1.0 1.0.0", "1/3 3/3"),
+        ("1.0; 3.0", "1.0 2.0 3.0", "1.0 3.0", "1/3 1/3"),
+        ("*; = latest", "1.0 latest 7", "1.0 latest", "1/3 1/3"),
+        ("= 20240105; >=1", "20240105 1.0", "20240105 1.0", "1/2 1/2"),
+        ("= 1.0-rc1; >=1", "1.0-rc1 1.0", "1.0-rc1 1.0", "1/2 1/2"),
+        (">=1; >=1", "1.0", "1.0", "1/1 1/1"),
+        ("~1.2; ~1.3", "1.2.1 1.3.1 1.4.1", "1.2.1 1.3.1", "1/3 1/3"),
+        (">=9; = a", "a 1.0", "a", "0/2 1/2"),
+        (
+            "= 3.13.0rc1; ~3.12; ~3.11",
+            "3.13.0rc1 3.12.1 3.11.7 3.10.1",
+            "3.13.0rc1 3.12.1 3.11.7",
+            "1/4 1/4 1/4",
+        ),
+    ] {
+        let sets: Vec<_> = sets
+            .split(';')
+            .map(|text| match text.trim().strip_prefix('=') {
+                Some(tags) => Conditions {
+                    list: Some(listing(tags)),
+                    ..Conditions::default()
+                },
+                None => Conditions {
+                    semver: Some(text.trim().to_owned()),
+                    at_least: Some(0),
+                    ..Conditions::default()
+                },
+            })
+            .map(set)
+            .collect();
+        let selection = pick(&sets, &listing(tags));
+        assert_eq!(selection.tags, listing(expected), "{sets:?} of {tags}");
+        assert_eq!(selection.problems, [], "{sets:?} of {tags}");
+        let told = selection
+            .counts
+            .iter()
+            .map(|count| format!("{}/{}", count.found, count.available));
+        assert_eq!(told.collect::<Vec<_>>().join(" "), counts, "{sets:?} of {tags}");
+    }
+}
+
+/// Each set must take its own.
+#[test]
+fn a_set_that_takes_too_few_is_told_though_others_take_enough() {
+    let sets = [">=1", ">=9"].map(|range| {
         set(Conditions {
-            list: Some(listing("latest")),
+            semver: Some(range.to_owned()),
             ..Conditions::default()
-        }),
-        set(Conditions {
-            semver: Some(">=2".to_owned()),
-            ..Conditions::default()
-        }),
-    ];
-    let selection = pick(&sets, &listing("1.0 2.0 latest edge"));
-    assert_eq!(selection.tags, listing("2.0 latest"));
-    assert_eq!(selection.problems, []);
-    let found: Vec<(u64, u64)> = selection
-        .counts
-        .iter()
-        .map(|count| (count.found, count.available))
-        .collect();
-    assert_eq!(found, [(1, 4), (1, 4)]);
+        })
+    });
+    let selection = pick(&sets, &listing("1.0 2.0"));
+    assert_eq!(selection.tags, listing("1.0 2.0"));
+    assert_eq!(selection.problems.len(), 1);
 }
 
 #[test]
