@@ -4,6 +4,7 @@
 
 mod support;
 
+use oci::Digest;
 use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
 use planner::{Moment, ProblemKind, Side, Spec};
 use registry::ErrorKind;
@@ -51,7 +52,7 @@ fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
     Spec {
         registries: ["src", "x"].map(registry).into(),
         mirrors: vec![mirror],
-        digest: oci::Digest::sha256(b"spec"),
+        digest: Digest::sha256(b"spec"),
     }
 }
 
@@ -308,5 +309,72 @@ async fn a_registry_that_can_not_be_listed_blocks_what_would_be_found_there() {
         plan.blocked
             .iter()
             .any(|problem| problem.error == "it does not list its repositories")
+    );
+}
+
+const YOUNG: &str = r#"
+version: 1
+registries: { src: { host: src.example }, x: { host: x.example } }
+mirrors:
+  - { from: src/app, to: x/app, tags: { created_within: 90d } }
+"#;
+
+/// Surveys `src` for what is young on the first of March 2024.
+async fn young(src: &Fake, x: &Fake, cache: ManifestCache) -> planner::Plan {
+    let input = planner::config::Input {
+        name: "transship.yaml",
+        text: YOUNG,
+        environment: &|_| None,
+    };
+    let spec = planner::config::parse(&input).unwrap();
+    let connections = connect(&[src, x]);
+    let (capabilities, reader) = (connections.capabilities(), connections.reader(cache));
+    let now = "2024-03-01T00:00:00Z".parse().unwrap();
+    let survey = survey(&spec, &capabilities, now, &reader, &Events::unheard()).await;
+    planner::plan(&spec, &capabilities, &survey)
+}
+
+#[tokio::test]
+async fn what_tells_how_old_images_are_is_read_once_and_kept() {
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    src.hold("app", "new", &Image::created("new", "2024-02-01T00:00:00Z"));
+    src.hold("app", "old", &Image::created("old", "2020-02-01T00:00:00Z"));
+    let directory = tempfile::tempdir().unwrap();
+    let cache = ManifestCache::at(directory.path().to_owned());
+    let plan = young(&src, &x, cache.clone()).await;
+    assert_eq!((plan.summary.tags.create, plan.blocked.len()), (1, 0));
+    assert_eq!(
+        (src.count("GET blob"), src.count("GET manifest")),
+        (2, 2),
+        "{:?}",
+        src.log()
+    );
+    src.forget_log();
+    assert_eq!(young(&src, &x, cache).await, plan);
+    assert_eq!(
+        (src.count("GET blob"), src.count("GET manifest")),
+        (0, 0),
+        "{:?}",
+        src.log()
+    );
+}
+
+#[tokio::test]
+async fn a_config_that_can_not_be_read_blocks_its_tag_alone() {
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    let lost = Image::created("lost", "2024-02-01T00:00:00Z");
+    src.hold("app", "lost", &lost);
+    src.hold("app", "new", &Image::created("new", "2024-01-01T00:00:00Z"));
+    let config = Digest::sha256(&lost.blobs[0]);
+    let trouble = Trouble::Error(ErrorKind::Integrity);
+    src.trouble(&format!("GET blob {config}"), usize::MAX, trouble);
+    let plan = young(&src, &x, ManifestCache::none()).await;
+    assert_eq!(plan.summary.tags.create, 1);
+    assert_eq!(plan.blocked.len(), 1);
+    let problem = &plan.blocked[0];
+    assert_eq!(problem.tag.as_ref().map(oci::Tag::as_str), Some("lost"));
+    assert_eq!(
+        (problem.kind, problem.side),
+        (ProblemKind::Integrity, Side::Source)
     );
 }

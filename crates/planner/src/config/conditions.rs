@@ -68,8 +68,25 @@ impl Decoder<'_> {
                 .get("at_least")
                 .and_then(|node| self.number(node, "at_least", 0)),
         };
+        self.enough_digests(fields, &conditions);
         // Whatever can't be compiled was left out, and told.
         TagSet::new(conditions).ok()
+    }
+
+    /// Tells an `at_least` that no digests could fulfil; as they must all exist, any other says nothing.
+    fn enough_digests(&mut self, fields: Fields<'_>, conditions: &Conditions) {
+        let (Some(named), Some(entry)) = (fields.get("digests"), fields.entry("at_least")) else {
+            return;
+        };
+        let count = one_or_many(named).len();
+        if conditions
+            .at_least
+            .is_some_and(|at_least| at_least > count as u64)
+        {
+            let message = format!("`at_least` is more than the {count} that `digests` names");
+            let help = "leave `at_least` out: every digest must exist";
+            self.tell(Diagnostic::new(entry.value.span, message, help));
+        }
     }
 
     /// Reads one pattern or several, and keeps those that compile.

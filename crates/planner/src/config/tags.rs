@@ -356,7 +356,7 @@ pub fn select(
     let mut selection = Selection::default();
     for set in sets {
         match &set.conditions.digests {
-            Some(digests) => selection.add_digests(digests),
+            Some(digests) => selection.add_digests(set, digests),
             None => selection.add(set, set.take(&available, ages), listing, available.len()),
         }
     }
@@ -379,8 +379,10 @@ impl Selection {
         self.untold.extend(taken.untold.into_iter().cloned());
     }
 
-    fn add_digests(&mut self, digests: &BTreeSet<Digest>) {
-        self.counts.push(count(digests.len(), digests.len()));
+    fn add_digests(&mut self, set: &TagSet, digests: &BTreeSet<Digest>) {
+        let count = count(digests.len(), digests.len());
+        self.problems.extend(too_few(count, set.conditions.at_least));
+        self.counts.push(count);
         self.digests.extend(digests.iter().cloned());
     }
 }

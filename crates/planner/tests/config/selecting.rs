@@ -95,6 +95,22 @@ fn digests_are_digests() {
 }
 
 #[test]
+fn no_more_digests_are_asked_for_than_are_named() {
+    let with = |least: u64| tags(&format!("{{ digests: \"{DIGEST}\", at_least: {least} }}"));
+    assert!(good(&with(1)).mirrors[0].tags[0].is_of_digests());
+    assert!(good(&with(0)).mirrors[0].tags[0].is_of_digests());
+    assert_snapshot!(bad(&with(2)), @r#"
+    error: `at_least` is more than the 1 that `digests` names
+     --> transship.yaml:6:107
+      |
+    6 |     tags: { digests: "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", at_least: 2 }
+      |                                                                                                           ^
+      |
+      = help: leave `at_least` out: every digest must exist
+    "#);
+}
+
+#[test]
 fn digests_have_no_tag_at_the_target() {
     let mirror = |to: &str| {
         with(&format!(

@@ -117,6 +117,10 @@ fn some_things_only_the_parser_can_refuse() {
                 &json!({ "from": "hub/app", "to": "site.example/app:v1", "tags": { "digests": format!("sha256:{}", "a".repeat(64)) } }),
             ),
         ),
+        (
+            "more digests than are named",
+            tags(&json!({ "digests": format!("sha256:{}", "a".repeat(64)), "at_least": 2 })),
+        ),
         ("the syntax of a glob", tags(&json!({ "include": "a[" }))),
         ("the syntax of an expression", tags(&json!({ "regex": "(" }))),
         ("the syntax of a range", tags(&json!({ "semver": ">>1" }))),
