@@ -24,7 +24,7 @@ pub(crate) enum Break {
 pub(crate) type Path = Vec<String>;
 
 /// What the values of keys can't be, though the type is right.
-const OUT_OF_RANGE: [(&str, &[&str]); 13] = [
+const OUT_OF_RANGE: [(&str, &[&str]); 15] = [
     ("latest", &["0", "-1", "1.5"]),
     ("minors", &["0", "-3"]),
     ("patches", &["0", "2.5"]),
@@ -58,6 +58,18 @@ const OUT_OF_RANGE: [(&str, &[&str]); 13] = [
     ),
     ("digests", &["\"sha256:abc\"", "\"latest\"", "[]", "[\"sha1:x\"]"]),
     ("list", &["\"-x\"", "\"a/b\"", "\"\"", "[]", "[\"a\", \"a\"]"]),
+    (
+        "labels",
+        &[
+            "{\"Team\": \"a\"}",
+            "{\"a\": \"A\"}",
+            "{\"a\": \"x.y\"}",
+            "{\"1\": \"a\"}",
+            "{\"\": \"a\"}",
+            "{\"a\": 1.5}",
+        ],
+    ),
+    ("location", &["\"Europe\"", "\"\"", "\"eu west\"", "1.5"]),
     (
         "mutability_exclusions",
         &[
