@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use planner::config::TagSet;
 use planner::spec::Platforms;
-use planner::{Capabilities, Floor, Listing, Plan, RegistryName, Spec, Survey};
+use planner::{Capabilities, Floor, Listing, Moment, Plan, RegistryName, Spec, Survey};
 use transfer::{Connections, ManifestCache};
 
 use crate::configuration;
@@ -37,9 +38,10 @@ pub(crate) async fn survey(
     let capabilities = connections.capabilities();
     let progress = Progress::survey(&context.terminal);
     let reader = connections.reader(cache(spec, &capabilities));
+    let now = Moment::from_seconds(context.started.as_second());
     let asking = async {
         let spec = configuration::narrowed(transfer::discover(spec, &reader).await, only)?;
-        let survey = transfer::survey(&spec, &capabilities, &reader, progress.events()).await;
+        let survey = transfer::survey(&spec, &capabilities, now, &reader, progress.events()).await;
         Ok::<_, Failure>((spec, survey))
     };
     let (spec, survey) = context.unless_interrupted(asking).await??;
@@ -54,7 +56,7 @@ pub(crate) async fn survey(
     })
 }
 
-/// Keeps manifests where inventories name them, or where platforms are chosen from them: what a listing leaves out is then read once, and
+/// Keeps manifests where inventories name them, where platforms are chosen from them, and where the age of images counts: what a listing leaves out is then read once, and
 /// never again.
 fn cache(spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>) -> ManifestCache {
     let chooses = spec
@@ -62,10 +64,12 @@ fn cache(spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>) -> Ma
         .iter()
         .any(|mirror| mirror.platforms != Platforms::All);
     let lists = |capabilities: &Capabilities| capabilities.listing == Listing::Inventory;
+    let mut sets = spec.mirrors.iter().flat_map(|mirror| &mirror.tags);
+    let asks_ages = sets.any(TagSet::asks_ages);
     let usual = || Some(environment_path("HOME")?.join(".cache"));
     let directory = environment_path("XDG_CACHE_HOME").or_else(usual);
     match directory {
-        Some(directory) if chooses || capabilities.values().any(lists) => {
+        Some(directory) if chooses || asks_ages || capabilities.values().any(lists) => {
             ManifestCache::at(directory.join("transship/manifests"))
         }
         _ => ManifestCache::none(),

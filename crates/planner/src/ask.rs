@@ -7,8 +7,8 @@ use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 use crate::stock::Stock;
 use crate::survey::Known;
 use crate::{
-    Answer, Capabilities, Creation, Listing, Place, Problem, ProblemKind, Question, RegistryName, Side,
-    Standing, Survey,
+    Answer, Capabilities, Creation, Listing, Moment, Place, Problem, ProblemKind, Question, RegistryName,
+    Side, Standing, Survey,
 };
 
 /// Why a thing is not known.
@@ -87,6 +87,11 @@ impl<'a> Ask<'a> {
 
     pub(crate) fn capabilities(&self, registry: &RegistryName) -> Capabilities {
         self.capabilities.get(registry).cloned().unwrap_or_default()
+    }
+
+    /// The moment that ages count back from.
+    pub(crate) fn moment(&self) -> Moment {
+        self.survey.moment()
     }
 
     fn ask(&mut self, question: Question) -> Answered<&'a Answer> {
@@ -184,6 +189,12 @@ impl<'a> Ask<'a> {
                 None => Ok(None),
             };
         }
+        let head = Question::Head(place.clone(), tag.clone().into());
+        if let Known::Yes(Answer::Head(Some(found))) = self.survey.answer(&head)
+            && let Some(manifest) = self.known(&found.digest)
+        {
+            return Ok(Some(manifest));
+        }
         match self.ask(Question::Get(place.clone(), tag.clone().into()))? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
             _ => Err(mismatched(place)),
@@ -206,13 +217,25 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// A manifest by digest, which an earlier run may have kept: it never changes.
-    pub(crate) fn kept_manifest(&mut self, place: &Place, digest: &Digest) -> Answered<Option<&'a Manifest>> {
+    /// A manifest by digest that is known to stand at `place`, from wherever it was kept.
+    pub(crate) fn kept(&mut self, place: &Place, digest: &Digest) -> Answered<Option<&'a Manifest>> {
         if let Some(manifest) = self.known(digest) {
             return Ok(Some(manifest));
         }
         match self.ask(Question::Read(place.clone(), digest.clone()))? {
             Answer::Get(manifest) => Ok(manifest.as_ref()),
+            _ => Err(mismatched(place)),
+        }
+    }
+
+    /// When an image was made, by its config; `None` where that does not say so.
+    pub(crate) fn config(&mut self, place: &Place, config: &Descriptor) -> Answered<Option<Moment>> {
+        match self.ask(Question::Config(
+            place.clone(),
+            config.digest.clone(),
+            config.size,
+        ))? {
+            Answer::Config(made) => Ok(*made),
             _ => Err(mismatched(place)),
         }
     }

@@ -246,7 +246,7 @@ impl<'a> Choosing<'a> {
     ) -> Answered<()> {
         let chosen = &mut choice.chosen;
         // A source may hold what was chosen before: then it lacks what was left out.
-        let Some(index) = ask.kept_manifest(self.source, &child.digest)? else {
+        let Some(index) = ask.kept(self.source, &child.digest)? else {
             chosen.gone.insert(&child.digest);
             choice.left.insert(position);
             return Ok(());

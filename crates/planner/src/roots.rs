@@ -2,6 +2,7 @@
 
 mod platforms;
 mod repositories;
+mod selection;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use crate::ask::{Answered, Ask, Gap, Telling, both};
 use crate::attachments::{self, Listings};
 use crate::blocked::Blocked;
 use crate::chosen::Chosen;
-use crate::config::{self, Count, SelectionProblem, select};
+use crate::config::Count;
 use crate::content::Way;
 use crate::plan::{Expect, Note};
 use crate::spec::{Check, Mirror, OnChange, Platforms, Referrers, Source, Target};
@@ -216,90 +217,6 @@ impl<'a> Walk<'a, '_> {
         );
     }
 
-    /// Says where all repositories that a glob found have too few tags between them.
-    fn shortfalls(&mut self, number: usize, mirror: &'a Mirror) {
-        for found in mirror.found.iter().filter(|found| found.complete) {
-            let counts = found
-                .sources
-                .iter()
-                .map(|place| self.counts.get(&(number, place)));
-            // What could not be listed is told already.
-            let Some(counts) = counts.collect::<Option<Vec<_>>>() else {
-                continue;
-            };
-            for shortfall in config::shortfalls(&mirror.tags, &sums(&counts)) {
-                let error = format!("in the repositories that `{}` matches, {shortfall}", found.glob);
-                self.blocked.add(
-                    Problem {
-                        registry: found.registry.clone(),
-                        repository: None,
-                        tag: None,
-                        side: Side::Source,
-                        kind: ProblemKind::NotFound,
-                        error,
-                        hint: Some("loosen the conditions, or lower at_least".to_owned()),
-                        tags: 0,
-                    },
-                    0,
-                );
-            }
-        }
-    }
-
-    fn selected(
-        &mut self,
-        number: usize,
-        mirror: &'a Mirror,
-        source: &'a Source,
-        tags: &BTreeSet<Tag>,
-    ) -> Vec<Selected> {
-        if let Some(pinned) = &source.pinned {
-            let missing = pinned
-                .tag
-                .as_ref()
-                .filter(|tag| pinned.digest.is_none() && !tags.contains(*tag));
-            if let Some(tag) = missing {
-                self.selection_problem(source, &SelectionProblem::Missing(tag.clone()));
-                return Vec::new();
-            }
-            return vec![Selected {
-                tag: pinned.tag.clone(),
-                digest: pinned.digest.clone(),
-            }];
-        }
-        let selection = select(&mirror.tags, tags);
-        let alone = mirror.counts_alone(&source.place);
-        for problem in &selection.problems {
-            if alone || !matches!(problem, SelectionProblem::TooFew { .. }) {
-                self.selection_problem(source, problem);
-            }
-        }
-        if !alone {
-            let key = (number, &source.place);
-            self.counts.insert(key, selection.counts.clone());
-        }
-        selection
-            .tags
-            .into_iter()
-            .map(|tag| Selected {
-                tag: Some(tag),
-                digest: None,
-            })
-            .collect()
-    }
-
-    fn selection_problem(&mut self, source: &Source, selection: &SelectionProblem) {
-        let error = selection.to_string();
-        let mut problem = problem(&source.place, Side::Source, ProblemKind::NotFound, error);
-        let mut tags = 0;
-        if let SelectionProblem::Missing(tag) = selection {
-            problem.tag = Some(tag.clone());
-            tags = source.targets.len() as u64;
-        }
-        problem.hint = Some("`transship tags` lists what is there".to_owned());
-        self.blocked.add(problem, tags);
-    }
-
     fn root(&mut self, taken: &Taken<'a>, selected: &Selected, tellings: &[Telling]) {
         let Taken {
             mirror,
@@ -407,6 +324,13 @@ impl<'a> Walk<'a, '_> {
         tag: Option<&Tag>,
     ) -> Answered<()> {
         let digest = &root.digest;
+        let way = match tag {
+            None if !way.exists => Way {
+                exists: self.is_unlisted(way, digest)?,
+                ..way
+            },
+            _ => way,
+        };
         let stands = match tag {
             Some(tag) if listings.target.is_some_and(|tags| tags.contains(tag)) => self
                 .ask
@@ -623,19 +547,6 @@ impl<'a> Walk<'a, '_> {
         });
         want.waits.extend(waits);
     }
-}
-
-/// Adds up, set by set.
-fn sums(counts: &[&Vec<Count>]) -> Vec<Count> {
-    let sets = counts.iter().map(|counts| counts.len()).max().unwrap_or_default();
-    let sum = |set: usize| {
-        let of_set = counts.iter().filter_map(|counts| counts.get(set));
-        of_set.fold(Count::default(), |sum, count| Count {
-            found: sum.found + count.found,
-            available: sum.available + count.available,
-        })
-    };
-    (0..sets).map(sum).collect()
 }
 
 fn target_tag(target: &Target, tag: &Tag) -> Result<Tag, String> {

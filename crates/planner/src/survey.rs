@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Manifest, ManifestReference, Tag};
 
-use crate::{Inventory, Place, Problem, Standing};
+use crate::{Inventory, Moment, Place, Problem, Standing};
 
 /// Something to ask a registry. All of them only read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,8 @@ pub enum Question {
     Inventory(Place),
     /// A manifest that may have been read before: its bytes may come from anywhere.
     Read(Place, Digest),
+    /// When an image was made, by its config: the digest and the size in bytes of that.
+    Config(Place, Digest, u64),
     /// The repository that a call of the vendor's would make.
     Repository(Place),
 }
@@ -39,6 +41,7 @@ impl Question {
             | Self::Blob(place, _)
             | Self::Inventory(place)
             | Self::Read(place, _)
+            | Self::Config(place, ..)
             | Self::Repository(place) => place,
         }
     }
@@ -58,6 +61,8 @@ pub enum Answer {
     Referrers(Option<Vec<Descriptor>>),
     /// Whether the blob stands there.
     Blob(bool),
+    /// When the image was made; `None` where its config does not say so.
+    Config(Option<Moment>),
     /// What the vendor lists; `None` where the repository does not exist.
     Inventory(Option<Inventory>),
     /// The vendor lists nothing, or not to us, and perhaps why: the protocol's own listing is asked.
@@ -66,9 +71,10 @@ pub enum Answer {
     Repository(Option<Standing>),
 }
 
-/// What is known of the registries, and nothing else.
-#[derive(Clone, Debug, Default)]
+/// What is known of the registries, and since when.
+#[derive(Clone, Debug)]
 pub struct Survey {
+    at: Moment,
     answers: BTreeMap<Question, Result<Answer, Problem>>,
 }
 
@@ -84,6 +90,21 @@ pub enum Known<'a, T> {
 }
 
 impl Survey {
+    /// Begins a survey. Ages count back from `now`, however long it takes.
+    #[must_use]
+    pub fn at(now: Moment) -> Self {
+        Self {
+            at: now,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the moment that ages count back from.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.at
+    }
+
     /// Records the answer to a question.
     pub fn record(&mut self, question: Question, answer: Result<Answer, Problem>) {
         self.answers.insert(question, answer);

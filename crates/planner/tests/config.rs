@@ -18,6 +18,8 @@ mod hiding;
 mod meaning;
 #[path = "config/narrowing.rs"]
 mod narrowing;
+#[path = "config/selecting.rs"]
+mod selecting;
 #[path = "config/settings.rs"]
 mod settings;
 #[path = "config/unfinished.rs"]

@@ -321,7 +321,7 @@ fn referrers_that_nobody_may_list_are_asked_for_at_once() {
         .into_keys()
         .map(|name| (name, planner::Capabilities::default()))
         .collect();
-    let mut survey = planner::Survey::default();
+    let mut survey = planner::Survey::at(world.now);
     let mut rounds = 0;
     loop {
         let questions = planner::questions(&spec, &capabilities, &survey);

@@ -16,7 +16,7 @@ mod skopeo;
 use std::collections::BTreeSet;
 
 use transship_planner::Spec;
-use transship_planner::config::{self, Input, select};
+use transship_planner::config::{self, Input, Youth, select};
 use transship_planner::import::{Destination, ForeignFile, Format, Imported, Kind, import};
 
 /// Imports files, and asserts that the parser takes what comes out.
@@ -56,7 +56,7 @@ fn shown(imported: &Imported) -> String {
 fn taken(imported: &Imported, mirror: usize, tags: &[&str]) -> Vec<String> {
     let spec = spec(&imported.text);
     let listing: BTreeSet<_> = tags.iter().map(|tag| tag.parse().expect("a tag")).collect();
-    let selection = select(&spec.mirrors[mirror].tags, &listing);
+    let selection = select(&spec.mirrors[mirror].tags, &listing, &mut |_, _| Youth::Young);
     selection.tags.iter().map(ToString::to_string).collect()
 }
 

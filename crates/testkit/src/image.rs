@@ -141,6 +141,22 @@ impl Content {
         descriptor
     }
 
+    /// Adds an image as [`Content::image`] does, whose config says when it was made.
+    pub fn image_created(
+        &mut self,
+        family: Family,
+        platform: &str,
+        created: &str,
+        layers: &[Descriptor],
+    ) -> Descriptor {
+        let mut document = config(platform, layers);
+        document["created"] = created.into();
+        let config = self.blob(family.config(), document.to_string());
+        let mut descriptor = self.image_of(family, &config, layers);
+        descriptor.platform = Some(parse_platform(platform));
+        descriptor
+    }
+
     /// Adds an image manifest that names `config`, whatever that is.
     pub fn image_of(&mut self, family: Family, config: &Descriptor, layers: &[Descriptor]) -> Descriptor {
         let document = json!({

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
-use planner::{Capabilities, Creation, Import, Listing, MountRule, Place, RegistryName, Standing};
+use planner::{Capabilities, Creation, Import, Listing, Moment, MountRule, Place, RegistryName, Standing};
 
 use crate::image::Content;
 
@@ -26,6 +26,10 @@ pub use wish::{mirror, place, tag};
 pub struct World {
     /// The registries by name.
     pub registries: BTreeMap<RegistryName, ModelRegistry>,
+    /// What time it is.
+    pub now: Moment,
+    /// When images were made, by their configs.
+    pub made: BTreeMap<Digest, Moment>,
 }
 
 /// One registry.
@@ -50,6 +54,8 @@ pub struct Options {
     pub said_to_mount: Option<MountRule>,
     /// How its repositories come to be.
     pub creation: Creation,
+    /// How a repository without tags is listed.
+    pub untagged: Untagged,
     /// Whether it has the referrers API.
     pub referrers: ReferrersApi,
     /// What its vendor lists.
@@ -77,6 +83,15 @@ pub enum ReferrersApi {
     Absent,
     /// It has not, and its capabilities say so.
     Denied,
+}
+
+/// How a repository without tags is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untagged {
+    /// As one that has none.
+    Empty,
+    /// As one that does not exist.
+    Absent,
 }
 
 /// What a vendor's listing tells.
@@ -109,6 +124,7 @@ impl Default for Options {
             mount: MountRule::Any,
             said_to_mount: None,
             creation: Creation::OnPush,
+            untagged: Untagged::Empty,
             referrers: ReferrersApi::Absent,
             inventory: Inventories::None,
             depth: None,
@@ -255,6 +271,9 @@ impl World {
         let mut content = Content::new();
         build(&mut content);
         let made = ModelRepository::from(&content);
+        let told = content.blobs.iter();
+        self.made
+            .extend(told.filter_map(|(digest, bytes)| Some((digest.clone(), planner::created(bytes)?))));
         let repository = self.at_mut(&place(at));
         repository.blobs.extend(made.blobs);
         repository.manifests.extend(made.manifests);

@@ -1,16 +1,17 @@
-//! Manifests kept between runs. They are named by their digests, so none is ever out of date.
+//! Manifests and configs kept between runs. They are named by their digests, so none is ever out of date.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use oci::{Digest, Manifest, MediaType};
 use tokio::fs;
 
 /// Tells files apart that one process writes at once.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// Manifests in a directory, or nowhere. A hint alone: what can't be read or written is asked of the registry again.
+/// Manifests and configs of images in a directory, or nowhere. A hint alone: what can't be read or written is asked of the registry again.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestCache {
     directory: Option<PathBuf>,
@@ -33,20 +34,39 @@ impl ManifestCache {
 
     /// Returns a manifest that was kept. Bytes that do not have the digest are no manifest.
     pub(crate) async fn get(&self, digest: &Digest) -> Option<Manifest> {
-        let bytes = fs::read(self.path(digest)?).await.ok()?;
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let media_type = MediaType::new(std::str::from_utf8(&bytes[..end]).ok()?);
-        let body = bytes::Bytes::from(bytes).slice(end + 1..);
-        let same = Digest::of(digest.algorithm(), &body) == *digest;
-        let manifest = same.then(|| Manifest::parse_as(body, Some(&media_type), digest.clone()));
-        manifest?.ok()
+        let (media_type, bytes) = self.read(digest).await?;
+        Manifest::parse_as(bytes, Some(&media_type), digest.clone()).ok()
     }
 
     /// Keeps a manifest.
     pub(crate) async fn keep(&self, manifest: &Manifest) {
-        if let Some(path) = self.path(manifest.digest()) {
+        self.write(manifest.digest(), manifest.media_type(), manifest.bytes())
+            .await;
+    }
+
+    /// Returns the config of an image that was kept.
+    pub(crate) async fn config(&self, digest: &Digest) -> Option<Bytes> {
+        let (media_type, bytes) = self.read(digest).await?;
+        (media_type == MediaType::OCI_CONFIG).then_some(bytes)
+    }
+
+    /// Keeps the config of an image.
+    pub(crate) async fn keep_config(&self, digest: &Digest, bytes: &Bytes) {
+        self.write(digest, &MediaType::OCI_CONFIG, bytes).await;
+    }
+
+    async fn read(&self, digest: &Digest) -> Option<(MediaType, Bytes)> {
+        let bytes = fs::read(self.path(digest)?).await.ok()?;
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let media_type = MediaType::new(std::str::from_utf8(&bytes[..end]).ok()?);
+        let body = Bytes::from(bytes).slice(end + 1..);
+        (Digest::of(digest.algorithm(), &body) == *digest).then_some((media_type, body))
+    }
+
+    async fn write(&self, digest: &Digest, media_type: &MediaType, bytes: &Bytes) {
+        if let Some(path) = self.path(digest) {
             // A full disk or a directory that is not ours costs speed, and nothing else.
-            let _ = write(&path, manifest).await;
+            let _ = write(&path, media_type, bytes).await;
         }
     }
 
@@ -63,7 +83,7 @@ impl ManifestCache {
 }
 
 /// Writes a file whole or not at all: readers never see half of it.
-async fn write(path: &Path, manifest: &Manifest) -> io::Result<()> {
+async fn write(path: &Path, media_type: &MediaType, body: &Bytes) -> io::Result<()> {
     if fs::try_exists(path).await? {
         return Ok(());
     }
@@ -72,16 +92,14 @@ async fn write(path: &Path, manifest: &Manifest) -> io::Result<()> {
     }
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
-    let mut bytes = format!("{}\n", manifest.media_type()).into_bytes();
-    bytes.extend_from_slice(manifest.bytes());
+    let mut bytes = format!("{media_type}\n").into_bytes();
+    bytes.extend_from_slice(body);
     fs::write(&temporary, bytes).await?;
     fs::rename(&temporary, path).await
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn manifest() -> Manifest {
@@ -97,6 +115,20 @@ mod tests {
         assert_eq!(cache.get(manifest().digest()).await, None);
         cache.keep(&manifest()).await;
         assert_eq!(cache.get(manifest().digest()).await, Some(manifest()));
+    }
+
+    #[tokio::test]
+    async fn a_config_is_found_again_and_is_no_manifest_nor_a_manifest_a_config() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = ManifestCache::at(directory.path().to_owned());
+        let config = Bytes::from_static(br#"{"created":"2024-01-31T00:00:00Z"}"#);
+        let digest = Digest::sha256(&config);
+        assert_eq!(cache.config(&digest).await, None);
+        cache.keep_config(&digest, &config).await;
+        assert_eq!(cache.config(&digest).await, Some(config));
+        assert_eq!(cache.get(&digest).await, None);
+        cache.keep(&manifest()).await;
+        assert_eq!(cache.config(manifest().digest()).await, None);
     }
 
     #[tokio::test]

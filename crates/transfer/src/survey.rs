@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use futures_util::StreamExt;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use oci::{Digest, Manifest, ManifestReference, Tag};
+use futures_util::{StreamExt, TryStreamExt};
+use oci::{Descriptor, Digest, Manifest, ManifestReference, MediaType, Tag};
 use planner::survey::Known;
 use planner::{
-    Answer, Capabilities, Place, Problem, ProblemKind, Question, RegistryName, Side, Spec, Survey,
+    Answer, Capabilities, Moment, Place, Problem, ProblemKind, Question, RegistryName, Side, Spec, Survey,
 };
 use provider::{Lister, Listing};
 use registry::{ReadRepository, Referrers};
@@ -18,15 +19,18 @@ use crate::fault::{Contact, Fault};
 use crate::ledger::STRIKES;
 use crate::{Event, Events, ManifestCache, Reader};
 
-/// Asks until the planner knows all it needs. A question that can't be answered is answered with a problem.
+/// Asks until the planner knows all it needs. A question that can't be answered is answered with a problem. Ages count back from
+/// `now`.
 pub async fn survey(
     spec: &Spec,
     capabilities: &BTreeMap<RegistryName, Capabilities>,
+    now: Moment,
     reader: &Reader,
     events: &Events,
 ) -> Survey {
     let sides = Sides::of(spec);
     answer(
+        now,
         |survey| planner::questions(spec, capabilities, survey),
         &sides,
         reader,
@@ -37,12 +41,13 @@ pub async fn survey(
 
 /// Asks in rounds until `questions` has none that was not asked before.
 async fn answer(
+    now: Moment,
     questions: impl Fn(&Survey) -> Vec<Question>,
     sides: &Sides,
     reader: &Reader,
     events: &Events,
 ) -> Survey {
-    let mut survey = Survey::default();
+    let mut survey = Survey::at(now);
     let mut down: BTreeMap<RegistryName, Problem> = BTreeMap::new();
     let mut strikes: BTreeMap<RegistryName, u32> = BTreeMap::new();
     for round in 1.. {
@@ -271,6 +276,10 @@ async fn put(
             Some(manifest) => Some(manifest),
             None => kept(cache, repository.get_manifest(&digest.clone().into()).await?).await,
         }),
+        Question::Config(_, digest, size) => {
+            let config = config(repository, cache, digest, *size).await?;
+            Answer::Config(planner::created(&config))
+        }
         Question::Repository(place) => {
             Answer::Repository(lister.find_repository(&place.repository, settings).await?)
         }
@@ -283,6 +292,28 @@ async fn kept(cache: &ManifestCache, manifest: Option<Manifest>) -> Option<Manif
         cache.keep(manifest).await;
     }
     manifest
+}
+
+/// Reads a config, from a cache where it was kept.
+async fn config(
+    repository: &dyn ReadRepository,
+    cache: &ManifestCache,
+    digest: &Digest,
+    size: u64,
+) -> Result<Bytes, registry::Error> {
+    if let Some(config) = cache.config(digest).await {
+        return Ok(config);
+    }
+    // The media type is not sent, and the size bounds what is read.
+    let blob = Descriptor::new(MediaType::OCI_CONFIG, digest.clone(), size);
+    let mut config = BytesMut::new();
+    let mut body = repository.read_blob(&blob).await?;
+    while let Some(bytes) = body.try_next().await? {
+        config.extend_from_slice(&bytes);
+    }
+    let config = config.freeze();
+    cache.keep_config(digest, &config).await;
+    Ok(config)
 }
 
 fn tag(question: &Question) -> Option<&Tag> {

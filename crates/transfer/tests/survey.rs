@@ -4,8 +4,9 @@
 
 mod support;
 
+use oci::Digest;
 use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
-use planner::{ProblemKind, Side, Spec};
+use planner::{Moment, ProblemKind, Side, Spec};
 use registry::ErrorKind;
 use transship_transfer::{Event, Events, ManifestCache, RunOutcome, discover, rehash, survey};
 
@@ -51,7 +52,7 @@ fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
     Spec {
         registries: ["src", "x"].map(registry).into(),
         mirrors: vec![mirror],
-        digest: oci::Digest::sha256(b"spec"),
+        digest: Digest::sha256(b"spec"),
     }
 }
 
@@ -68,14 +69,28 @@ async fn surveyed_planned_and_executed_nothing_is_left_to_do() {
         connections.capabilities(),
         connections.reader(ManifestCache::none()),
     );
-    let first = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let first = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     assert_eq!(x.writes() + src.writes(), 0);
     let plan = planner::plan(&spec, &capabilities, &first);
     assert_eq!(plan.summary.tags.create, 3);
     let report = run(&plan, &[&src, &x]).await;
     assert_eq!(report.outcome, RunOutcome::Succeeded, "{:?}", report.failures);
     assert!(x.holds("app", &image));
-    let second = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let second = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let again = planner::plan(&spec, &capabilities, &second);
     assert!(!again.has_changes(), "{}", again.text());
     let contents = planner::closure(&spec, &capabilities, &second);
@@ -99,6 +114,7 @@ async fn a_registry_that_is_gone_is_asked_once_and_not_for_every_repository() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &Events::unheard(),
     )
@@ -126,6 +142,7 @@ async fn failures_in_a_row_are_counted_across_rounds() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &Events::unheard(),
     )
@@ -148,6 +165,7 @@ async fn a_refusal_blocks_only_what_it_concerns() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &events,
     )
@@ -174,6 +192,7 @@ async fn a_problem_with_a_tag_names_it() {
     let survey = survey(
         &spec,
         &capabilities,
+        Moment::default(),
         &connections.reader(ManifestCache::none()),
         &Events::unheard(),
     )
@@ -195,7 +214,14 @@ async fn what_is_missing_or_damaged_is_found_by_reading_it_back() {
         connections.capabilities(),
         connections.reader(ManifestCache::none()),
     );
-    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let contents = planner::closure(&spec, &capabilities, &survey);
     let problems = rehash(&contents, &reader, &Events::unheard()).await;
     assert_eq!(problems.len(), 2, "both blobs are missing");
@@ -232,7 +258,14 @@ async fn repositories_are_found_by_globs_and_a_glob_that_finds_nothing_is_told()
         connections.reader(ManifestCache::none()),
     );
     let spec = discover(&spec, &reader).await;
-    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     let blocked: Vec<String> = plan.blocked.iter().map(|problem| problem.error.clone()).collect();
     assert_eq!(blocked.len(), 1);
@@ -262,12 +295,86 @@ async fn a_registry_that_can_not_be_listed_blocks_what_would_be_found_there() {
         connections.reader(ManifestCache::none()),
     );
     let spec = discover(&spec, &reader).await;
-    let survey = survey(&spec, &capabilities, &reader, &Events::unheard()).await;
+    let survey = survey(
+        &spec,
+        &capabilities,
+        Moment::default(),
+        &reader,
+        &Events::unheard(),
+    )
+    .await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert!(plan.ops.is_empty());
     assert!(
         plan.blocked
             .iter()
             .any(|problem| problem.error == "it does not list its repositories")
+    );
+}
+
+const YOUNG: &str = r#"
+version: 1
+registries: { src: { host: src.example }, x: { host: x.example } }
+mirrors:
+  - { from: src/app, to: x/app, tags: { created_within: 90d } }
+"#;
+
+/// Surveys `src` for what is young on the first of March 2024.
+async fn young(src: &Fake, x: &Fake, cache: ManifestCache) -> planner::Plan {
+    let input = planner::config::Input {
+        name: "transship.yaml",
+        text: YOUNG,
+        environment: &|_| None,
+    };
+    let spec = planner::config::parse(&input).unwrap();
+    let connections = connect(&[src, x]);
+    let (capabilities, reader) = (connections.capabilities(), connections.reader(cache));
+    let now = "2024-03-01T00:00:00Z".parse().unwrap();
+    let survey = survey(&spec, &capabilities, now, &reader, &Events::unheard()).await;
+    planner::plan(&spec, &capabilities, &survey)
+}
+
+#[tokio::test]
+async fn what_tells_how_old_images_are_is_read_once_and_kept() {
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    src.hold("app", "new", &Image::created("new", "2024-02-01T00:00:00Z"));
+    src.hold("app", "old", &Image::created("old", "2020-02-01T00:00:00Z"));
+    let directory = tempfile::tempdir().unwrap();
+    let cache = ManifestCache::at(directory.path().to_owned());
+    let plan = young(&src, &x, cache.clone()).await;
+    assert_eq!((plan.summary.tags.create, plan.blocked.len()), (1, 0));
+    assert_eq!(
+        (src.count("GET blob"), src.count("GET manifest")),
+        (2, 2),
+        "{:?}",
+        src.log()
+    );
+    src.forget_log();
+    assert_eq!(young(&src, &x, cache).await, plan);
+    assert_eq!(
+        (src.count("GET blob"), src.count("GET manifest")),
+        (0, 0),
+        "{:?}",
+        src.log()
+    );
+}
+
+#[tokio::test]
+async fn a_config_that_can_not_be_read_blocks_its_tag_alone() {
+    let (src, x) = (Fake::new("src"), Fake::new("x"));
+    let lost = Image::created("lost", "2024-02-01T00:00:00Z");
+    src.hold("app", "lost", &lost);
+    src.hold("app", "new", &Image::created("new", "2024-01-01T00:00:00Z"));
+    let config = Digest::sha256(&lost.blobs[0]);
+    let trouble = Trouble::Error(ErrorKind::Integrity);
+    src.trouble(&format!("GET blob {config}"), usize::MAX, trouble);
+    let plan = young(&src, &x, ManifestCache::none()).await;
+    assert_eq!(plan.summary.tags.create, 1);
+    assert_eq!(plan.blocked.len(), 1);
+    let problem = &plan.blocked[0];
+    assert_eq!(problem.tag.as_ref().map(oci::Tag::as_str), Some("lost"));
+    assert_eq!(
+        (problem.kind, problem.side),
+        (ProblemKind::Integrity, Side::Source)
     );
 }

@@ -9,6 +9,7 @@ mod acr_layers;
 mod acr_locks;
 mod acr_sign_in;
 mod acr_site;
+mod ages;
 mod architecture;
 mod archives;
 mod attachments;

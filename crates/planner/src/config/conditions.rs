@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use oci::Tag;
+use oci::{Digest, Tag};
 
+use super::age::Age;
 use super::decode::{Decoder, Fields, one_or_many};
 use super::diagnostic::Diagnostic;
 use super::node::Node;
@@ -49,33 +50,43 @@ impl Decoder<'_> {
             return None;
         }
         let fields = self.fields(node, "a set of tag conditions", &CONDITION_KEYS)?;
-        for (key, help) in [
-            ("digests", "pin the source instead: from: REPOSITORY@sha256:..."),
-            ("created_within", "select with `semver` and `latest` instead"),
-        ] {
-            if let Some(entry) = fields.entry(key) {
-                self.tell(Diagnostic::unimplemented(
-                    entry.key_span,
-                    format!("`{key}`"),
-                    help,
-                ));
-            }
-        }
+        self.digests_alone(fields);
         let conditions = Conditions {
             include: self.patterns(fields, "include", |text| glob(text).map(drop)),
             exclude: self.patterns(fields, "exclude", |text| glob(text).map(drop)),
             regex: self.patterns(fields, "regex", |text| anchored(text).map(drop)),
             exclude_regex: self.patterns(fields, "exclude_regex", |text| anchored(text).map(drop)),
             list: fields.get("list").map(|node| self.tag_list(node)),
+            digests: fields.get("digests").map(|node| self.digest_list(node)),
             prerelease: self.prerelease(fields),
             semver: self.semver(fields),
+            created_within: fields
+                .get("created_within")
+                .and_then(|node| self.created_within(node)),
             latest: fields.get("latest").and_then(|node| self.latest(node)),
             at_least: fields
                 .get("at_least")
                 .and_then(|node| self.number(node, "at_least", 0)),
         };
+        self.enough_digests(fields, &conditions);
         // Whatever can't be compiled was left out, and told.
         TagSet::new(conditions).ok()
+    }
+
+    /// Tells an `at_least` that no digests could fulfil; as they must all exist, any other says nothing.
+    fn enough_digests(&mut self, fields: Fields<'_>, conditions: &Conditions) {
+        let (Some(named), Some(entry)) = (fields.get("digests"), fields.entry("at_least")) else {
+            return;
+        };
+        let count = one_or_many(named).len();
+        if conditions
+            .at_least
+            .is_some_and(|at_least| at_least > count as u64)
+        {
+            let message = format!("`at_least` is more than the {count} that `digests` names");
+            let help = "leave `at_least` out: every digest must exist";
+            self.tell(Diagnostic::new(entry.value.span, message, help));
+        }
     }
 
     /// Reads one pattern or several, and keeps those that compile.
@@ -149,6 +160,69 @@ impl Decoder<'_> {
             }
         }
         tags
+    }
+
+    fn digest_list(&mut self, node: &Node) -> BTreeSet<Digest> {
+        if node.list().is_some_and(<[_]>::is_empty) {
+            let help = "leave `digests` out, or name a digest";
+            self.tell(Diagnostic::new(node.span, "`digests` has no digests", help));
+        }
+        let mut digests = BTreeSet::new();
+        for item in one_or_many(node) {
+            let Some(text) = self.value(
+                item,
+                "`digests`, a digest or a list of them",
+                "digests: [sha256:...]",
+            ) else {
+                continue;
+            };
+            match text.parse::<Digest>() {
+                Ok(digest) if digests.contains(&digest) => {
+                    let message = format!("`{digest}` is named twice");
+                    self.tell(Diagnostic::new(item.span, message, "leave one out"));
+                }
+                Ok(digest) => {
+                    digests.insert(digest);
+                }
+                Err(error) => {
+                    let help = match text.parse::<Tag>() {
+                        Ok(_) => "tags by name go into `list`".to_owned(),
+                        Err(_) => error.to_string(),
+                    };
+                    self.tell(Diagnostic::new(item.span, format!("`{text}` is no digest"), help));
+                }
+            }
+        }
+        digests
+    }
+
+    /// Checks that a set takes digests or tags: no condition on tags says anything of a digest.
+    fn digests_alone(&mut self, fields: Fields<'_>) {
+        let Some(digests) = fields.entry("digests") else {
+            return;
+        };
+        let others = fields.entries().iter().filter(|entry| {
+            let key = entry.key.as_str();
+            CONDITION_KEYS.contains(&key) && !["digests", "at_least"].contains(&key)
+        });
+        for other in others {
+            let message = format!("`{}` selects among tags, and `digests` takes none", other.key);
+            let help = format!(
+                "write two sets: tags: [{{ digests: [...] }}, {{ {}: ... }}]",
+                other.key
+            );
+            self.tell(Diagnostic::new(other.key_span, message, help).also(digests.key_span));
+        }
+    }
+
+    fn created_within(&mut self, node: &Node) -> Option<Age> {
+        let what = "`created_within`, a time";
+        let text = self.value(node, what, "created_within: 90d")?;
+        let age = text.parse::<Age>().map_err(|error| {
+            let message = format!("`{text}` is no time");
+            Diagnostic::new(node.span, message, error.to_string())
+        });
+        self.told(age)
     }
 
     fn prerelease(&mut self, fields: Fields<'_>) -> bool {

@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Span};
 use super::discovery::Search;
 use super::names::{Names, RegistryId, split, which_repository};
 use super::node::{Entry, Node};
+use super::tags::TagSet;
 use super::template::{Filling, Template, Write};
 use crate::spec::{Check, ForeignLayers, Mirror, OnChange, Pinned, Referrers};
 
@@ -103,10 +104,14 @@ impl Decoder<'_> {
         let defaults = defaults.and_then(|node| self.fields(node, "`defaults`", &DEFAULT_KEYS));
         if let Some(defaults) = defaults {
             // Told even where every mirror has its own.
-            self.draft_of(Keys {
+            let keys = Keys {
                 own: defaults,
                 defaults: None,
-            });
+            };
+            self.draft_of(keys);
+            if keys.get("to").is_some() {
+                self.to(keys, names);
+            }
         }
         let items = self.list(node, "`mirrors`", "- { from: SOURCE, to: TARGET }");
         items
@@ -121,7 +126,11 @@ impl Decoder<'_> {
         let mut mirror = self.draft_of(keys);
         let (mut reads, mut searches) = self.from(keys, names);
         self.pinned_without_tags(own, &reads);
-        let templates = self.to(keys, names);
+        let mut templates = self.to(keys, names);
+        let selects = !searches.is_empty() || reads.iter().any(|read| read.pinned.is_none());
+        if selects && !mirror.tags.is_empty() && mirror.tags.iter().all(TagSet::is_of_digests) {
+            templates.retain(|template| self.told(template.suits_digests()).is_some());
+        }
         let targets: usize = templates.iter().map(Template::targets).sum();
         let before = self.targets;
         let sources = reads.len() + searches.len();

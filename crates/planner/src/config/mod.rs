@@ -1,5 +1,6 @@
 //! The configuration, `transship.yaml`: read strictly, every problem with its place.
 
+mod age;
 mod amazon;
 mod auth;
 mod clashes;
@@ -22,6 +23,7 @@ mod hide;
 mod json;
 mod mirrors;
 mod names;
+mod newest;
 pub(crate) mod node;
 mod only;
 mod overrides;
@@ -42,6 +44,7 @@ mod version;
 mod wanted;
 pub(crate) mod yaml;
 
+pub use age::{Age, ParseAgeError};
 pub use connection::{Auth, Connection, Limits, SecretReference, Tls};
 pub use copy::{CopyError, CopyOptions, copy, reference};
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Next};
@@ -53,5 +56,5 @@ pub use provider::{infer_provider, is_ecr_public};
 pub use resolve::Resolved;
 pub use schema::{STARTER, json_schema};
 pub use tags::{
-    ConditionError, Conditions, Count, Latest, Selection, SelectionProblem, TagSet, select, shortfalls,
+    ConditionError, Conditions, Count, Latest, Selection, SelectionProblem, TagSet, Youth, select, shortfalls,
 };

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-use oci::{AttachmentTag, Tag};
+use oci::{AttachmentTag, Digest, Tag};
 use regex::Regex;
 use serde::Serialize;
 
+use super::age::Age;
+use super::newest::{Taken, newest};
 use super::range::Range;
 use super::version::Version;
 
@@ -23,11 +25,17 @@ pub struct Conditions {
     pub exclude_regex: Vec<String>,
     /// The tags themselves. All of them must exist.
     pub list: Option<BTreeSet<Tag>>,
+    /// Manifests instead of tags. All of them must exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digests: Option<BTreeSet<Digest>>,
     /// A range of versions.
     pub semver: Option<String>,
     /// Whether prereleases count as versions.
     pub prerelease: bool,
-    /// The newest versions only.
+    /// What was made so long ago at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_within: Option<Age>,
+    /// The newest versions only, of those for which all else holds.
     pub latest: Option<Latest>,
     /// How many tags must be taken; one where nothing is said.
     pub at_least: Option<u64>,
@@ -46,6 +54,21 @@ pub enum Latest {
         /// Versions of each.
         patches: u64,
     },
+}
+
+/// Whether what a tag names was made within a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Youth {
+    /// It was.
+    Young,
+    /// It was made before.
+    Old,
+    /// Nothing tells when it was made.
+    Untold,
+    /// That can't be learnt.
+    Blocked,
+    /// That is not known yet.
+    Pending,
 }
 
 /// Why conditions can't be applied. Names the text in question.
@@ -76,8 +99,12 @@ pub struct TagSet {
 /// What a list of sets takes from a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The tags taken.
+    /// The tags taken. A set of which not all ages are known yet takes none.
     pub tags: BTreeSet<Tag>,
+    /// The manifests taken without a tag. Whether they exist is another question.
+    pub digests: BTreeSet<Digest>,
+    /// The tags not taken because nothing tells when they were made.
+    pub untold: BTreeSet<Tag>,
     /// What is missing.
     pub problems: Vec<SelectionProblem>,
     /// How many tags each set takes, in the order of the sets; without sets, how many there are.
@@ -187,22 +214,45 @@ impl TagSet {
         &self.conditions
     }
 
-    /// Returns the tags that the set names one by one; it takes no others.
+    /// Returns the tags that the set names one by one; it takes no others. A set of digests names none.
     #[must_use]
     pub fn list(&self) -> Option<&BTreeSet<Tag>> {
-        self.conditions.list.as_ref()
+        static NONE: BTreeSet<Tag> = BTreeSet::new();
+        let none = self.conditions.digests.is_some().then_some(&NONE);
+        self.conditions.list.as_ref().or(none)
+    }
+
+    /// Returns true where the set takes manifests by digest, and no tags.
+    #[must_use]
+    pub fn is_of_digests(&self) -> bool {
+        self.conditions.digests.is_some()
+    }
+
+    /// Returns true where how old a tag is decides.
+    #[must_use]
+    pub fn asks_ages(&self) -> bool {
+        self.conditions.created_within.is_some()
     }
 
     fn reads_versions(&self) -> bool {
         self.semver.is_some() || self.conditions.latest.is_some()
     }
 
-    fn take<'a>(&self, available: &[&'a Tag]) -> BTreeSet<&'a Tag> {
+    fn take<'a>(&self, available: &[&'a Tag], ages: &mut dyn FnMut(&Tag, Age) -> Youth) -> Taken<'a> {
+        let mut youth = |tag: &Tag| {
+            self.conditions
+                .created_within
+                .map_or(Youth::Young, |age| ages(tag, age))
+        };
         let matching = available
             .iter()
             .filter_map(|&tag| self.version_text(tag).map(|text| (tag, text)));
         if !self.reads_versions() {
-            return matching.map(|(tag, _)| tag).collect();
+            let mut taken = Taken::default();
+            for (tag, _) in matching {
+                taken.judge(tag, youth(tag));
+            }
+            return taken;
         }
         let mut versions: BTreeMap<Version, Vec<&'a Tag>> = BTreeMap::new();
         for (tag, text) in matching {
@@ -210,7 +260,7 @@ impl TagSet {
                 versions.entry(version).or_default().push(tag);
             }
         }
-        newest(versions, self.conditions.latest)
+        newest(versions, self.conditions.latest, &mut youth)
     }
 
     /// Returns the part of a matching tag that is read as its version, or nothing where the tag does not match.
@@ -280,37 +330,16 @@ pub fn shortfalls(sets: &[TagSet], counts: &[Count]) -> Vec<SelectionProblem> {
         .collect()
 }
 
-fn newest(versions: BTreeMap<Version, Vec<&Tag>>, latest: Option<Latest>) -> BTreeSet<&Tag> {
-    let newest_first = versions.into_iter().rev();
-    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    match latest {
-        None => newest_first.flat_map(|(_, tags)| tags).collect(),
-        Some(Latest::Versions(number)) => newest_first
-            .take(count(number))
-            .flat_map(|(_, tags)| tags)
-            .collect(),
-        Some(Latest::Minors { minors, patches }) => {
-            let mut lines: BTreeMap<(u64, u64), u64> = BTreeMap::new();
-            let kept = newest_first.filter(|(version, _)| {
-                let (major, minor, _) = version.release;
-                let known = lines.contains_key(&(major, minor));
-                if !known && lines.len() >= count(minors) {
-                    return false;
-                }
-                let taken = lines.entry((major, minor)).or_default();
-                *taken += 1;
-                *taken <= patches
-            });
-            kept.flat_map(|(_, tags)| tags).collect()
-        }
-    }
-}
-
-/// Takes what any of `sets` takes; no set takes every tag. Attachment tags are never taken.
+/// Takes what any of `sets` takes; no set takes every tag. Attachment tags are never taken. `ages` says whether a tag was made
+/// within a time, and is asked about those tags alone for which all else holds.
 ///
 /// Each set must take its `at_least` and find all of its `list`; without sets one tag must exist.
 #[must_use]
-pub fn select(sets: &[TagSet], listing: &BTreeSet<Tag>) -> Selection {
+pub fn select(
+    sets: &[TagSet],
+    listing: &BTreeSet<Tag>,
+    ages: &mut dyn FnMut(&Tag, Age) -> Youth,
+) -> Selection {
     let available: Vec<&Tag> = listing
         .iter()
         .filter(|tag| AttachmentTag::scheme(tag).is_none())
@@ -321,17 +350,41 @@ pub fn select(sets: &[TagSet], listing: &BTreeSet<Tag>) -> Selection {
             tags: available.into_iter().cloned().collect(),
             problems: too_few(count, None).into_iter().collect(),
             counts: vec![count],
+            ..Selection::default()
         };
     }
     let mut selection = Selection::default();
     for set in sets {
-        let taken = set.take(&available);
-        let count = count(taken.len(), available.len());
-        selection.problems.extend(set.problems(count, listing));
-        selection.counts.push(count);
-        selection.tags.extend(taken.into_iter().cloned());
+        match &set.conditions.digests {
+            Some(digests) => selection.add_digests(set, digests),
+            None => selection.add(set, set.take(&available, ages), listing, available.len()),
+        }
     }
+    let taken = &selection.tags;
+    selection.untold.retain(|tag| !taken.contains(tag));
     selection
+}
+
+impl Selection {
+    fn add(&mut self, set: &TagSet, taken: Taken<'_>, listing: &BTreeSet<Tag>, available: usize) {
+        let mut count = count(taken.tags.len(), available);
+        // What can't be looked at is told by itself, and not once more as missing.
+        count.found += taken.blocked;
+        self.counts.push(count);
+        if taken.pending > 0 {
+            return;
+        }
+        self.problems.extend(set.problems(count, listing));
+        self.tags.extend(taken.tags.into_iter().cloned());
+        self.untold.extend(taken.untold.into_iter().cloned());
+    }
+
+    fn add_digests(&mut self, set: &TagSet, digests: &BTreeSet<Digest>) {
+        let count = count(digests.len(), digests.len());
+        self.problems.extend(too_few(count, set.conditions.at_least));
+        self.counts.push(count);
+        self.digests.extend(digests.iter().cloned());
+    }
 }
 
 fn count(found: usize, available: usize) -> Count {

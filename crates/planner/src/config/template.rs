@@ -81,6 +81,18 @@ impl Template {
             .collect()
     }
 
+    /// Checks the template for sources of which manifests are taken by digest alone.
+    pub(crate) fn suits_digests(&self) -> Result<(), Diagnostic> {
+        match &self.tag {
+            None => Ok(()),
+            Some(tag) => Err(Diagnostic::new(
+                self.at,
+                format!("what `digests` takes has no tag, and the target names `{tag}`"),
+                format!("leave `:{tag}` out, or name one digest in `from` for one tag at the target"),
+            )),
+        }
+    }
+
     /// Checks the template for sources whose names are not known yet.
     ///
     /// `several` says that there may be more than one.

@@ -1,6 +1,8 @@
 //! A configuration that is not text yet. Every text in it is in our syntax already: what is foreign went through
 //! [`literal`](super::quote::literal).
 
+use oci::Digest;
+
 use super::book::Book;
 use super::report::At;
 
@@ -72,6 +74,7 @@ pub(super) enum From {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Set {
     pub(super) list: Vec<String>,
+    pub(super) digests: Vec<String>,
     pub(super) regex: Vec<String>,
     pub(super) exclude_regex: Vec<String>,
     pub(super) semver: Option<String>,
@@ -84,6 +87,13 @@ impl Set {
     pub(super) fn list(tags: Vec<String>) -> Self {
         Self {
             list: tags,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn digests(digests: &[Digest]) -> Self {
+        Self {
+            digests: digests.iter().map(ToString::to_string).collect(),
             ..Self::default()
         }
     }

@@ -263,7 +263,9 @@ impl Wanted {
         let mut tags: Vec<String> = Vec::new();
         for (item, span) in items {
             if let Ok(digest) = item.parse::<Digest>() {
-                self.digests.push(digest);
+                if !self.digests.contains(&digest) {
+                    self.digests.push(digest);
+                }
             } else if item.parse::<Tag>().is_err() {
                 let what = format!("`{}`", shown(item));
                 self.problems
@@ -347,30 +349,33 @@ impl Wanted {
             }
         };
         let from = draft.book.reference(source.id, repository.as_str());
-        if self.every || !self.sets.is_empty() {
-            let to = target.of(draft, &source.host, &repository, true);
+        let digests = (!self.digests.is_empty()).then(|| Set::digests(&self.digests));
+        let suffixed = digests.is_some() && target.destination.suffix.is_some();
+        let suffix = suffixed.then(|| "what is named by its digest has no tag for the suffix".to_owned());
+        let mut write = |sets: Vec<Set>, comments: Vec<String>, tag: bool| {
+            let to = target.of(draft, &source.host, &repository, tag);
             let mut mirror = Mirror::new(at.clone(), From::References(vec![from.clone()]), vec![to]);
-            mirror.comments = self.comments;
-            if self.every && !self.sets.is_empty() {
-                mirror
-                    .comments
-                    .push("every tag is taken, so that nothing else selects any".to_owned());
-            }
-            if !self.every {
-                mirror.tags = self.sets;
-            }
+            mirror.tags = sets;
+            mirror.comments = comments;
             draft.items.push(Item::Mirror(mirror));
+        };
+        let mut comments = self.comments;
+        if self.every {
+            if !self.sets.is_empty() {
+                comments.push("every tag is taken, so that nothing else selects any".to_owned());
+            }
+            write(Vec::new(), comments, true);
+            // No set takes every tag, so that digests need a mirror of their own.
+            if let Some(digests) = digests {
+                write(vec![digests], suffix.into_iter().collect(), false);
+            }
+            return;
         }
-        if !self.digests.is_empty() {
-            let to = target.of(draft, &source.host, &repository, false);
-            let digests = self.digests.iter().map(|digest| format!("{from}@{digest}"));
-            let mut mirror = Mirror::new(at, From::References(digests.collect()), vec![to]);
-            if target.destination.suffix.is_some() {
-                mirror
-                    .comments
-                    .push("what is named by its digest has no tag for the suffix".to_owned());
-            }
-            draft.items.push(Item::Mirror(mirror));
+        let tag = !self.sets.is_empty();
+        let sets: Vec<Set> = self.sets.into_iter().chain(digests).collect();
+        if !sets.is_empty() {
+            comments.extend(suffix);
+            write(sets, comments, tag);
         }
     }
 }

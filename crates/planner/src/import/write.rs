@@ -215,12 +215,13 @@ fn set(set: &Set) -> String {
     let mut keys = Vec::new();
     for (key, values) in [
         ("list", &set.list),
+        ("digests", &set.digests),
         ("regex", &set.regex),
         ("exclude_regex", &set.exclude_regex),
     ] {
         match values.as_slice() {
             [] => {}
-            [one] if key != "list" => keys.push(format!("{key}: {}", scalar(one))),
+            [one] if !["list", "digests"].contains(&key) => keys.push(format!("{key}: {}", scalar(one))),
             several => keys.push(format!("{key}: {}", list(several))),
         }
     }

@@ -35,7 +35,7 @@ impl<'a> Walk<'a, '_> {
         if mirror.platforms == Platforms::All {
             return Ok(root);
         }
-        let manifest = self.ask.kept_manifest(&source.place, &root.digest)?;
+        let manifest = self.ask.kept(&source.place, &root.digest)?;
         let index = manifest.filter(|manifest| matches!(manifest.content(), Content::Index { .. }));
         if let Some(index) = index {
             let chosen = chosen::choose(self.ask, &source.place, index, &mirror.platforms)?;

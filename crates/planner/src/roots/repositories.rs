@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oci::Tag;
+use oci::{Digest, Tag};
 
 use super::{Walk, problem};
 use crate::ask::{Answered, Gap};
@@ -89,6 +89,16 @@ impl<'a> Walk<'a, '_> {
         }
         self.wanted.absent.insert(unit);
         Ok(())
+    }
+
+    /// Says whether a repository exists that is listed as absent: some registries list none without a tag, and what is named by
+    /// its digest has none.
+    pub(super) fn is_unlisted(&mut self, way: Way<'a>, digest: &Digest) -> Answered<bool> {
+        if self.ask.capabilities(&way.target.registry).creation != Creation::OnPush {
+            return Ok(false);
+        }
+        let found = self.ask.head(way.target, digest.clone())?;
+        Ok(found.is_some())
     }
 
     /// Takes note of settings that are not as wanted: to be changed where the configuration says so, else to be told.

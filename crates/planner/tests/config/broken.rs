@@ -51,6 +51,29 @@ fn keys_that_belong_elsewhere_are_sent_there() {
 }
 
 #[test]
+fn defaults_are_checked_where_every_mirror_has_its_own() {
+    assert_snapshot!(bad(&with("defaults: { to: nowhere/x, check: tag }\nmirrors:\n  - { from: hub/library/alpine, to: site/alpine, check: tags }\n")), @r"
+    error: `nowhere` is neither declared under `registries` nor a host
+     --> transship.yaml:5:17
+      |
+    5 | defaults: { to: nowhere/x, check: tag }
+      |                 ^^^^^^^^^
+      |
+      = help: a reference starts with a declared name, or with a host such as docker.io or localhost:5000
+
+    error: unknown value of `check`
+     --> transship.yaml:5:35
+      |
+    5 | defaults: { to: nowhere/x, check: tag }
+      |                                   ^^^ did you mean `tags`?
+    ");
+    let used = bad(&with(
+        "defaults: { to: nowhere/x }\nmirrors:\n  - { from: hub/library/alpine }\n",
+    ));
+    assert_eq!(used.len(), 1, "told once: {used}");
+}
+
+#[test]
 fn a_duplicate_key_is_told_with_both_places() {
     assert_snapshot!(bad(&with("mirrors:\n  - from: hub/library/alpine\n    to: site/alpine\n    from: hub/library/redis\n")), @r#"
     error: the key `from` stands twice in this map

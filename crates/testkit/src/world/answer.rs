@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use oci::{Manifest, ManifestReference, RepositoryName};
+use oci::{Digest, Manifest, ManifestReference, RepositoryName};
 use planner::survey::Known;
 use planner::{
-    Answer, Capabilities, Inventory, Listed, Place, Plan, Problem, ProblemKind, Question, RegistryName, Side,
-    Spec, Standing, Subject, Survey,
+    Answer, Capabilities, Inventory, Listed, Moment, Place, Plan, Problem, ProblemKind, Question,
+    RegistryName, Side, Spec, Standing, Subject, Survey,
 };
 
-use super::{Inventories, ModelRegistry, ModelRepository, State, World};
+use super::{Inventories, ModelRegistry, ModelRepository, State, Untagged, World};
 
 /// More rounds than any survey of a small world needs: each goes one step down the content graph.
 const ROUNDS: usize = 64;
@@ -31,7 +31,8 @@ impl World {
         if registry.unreadable.contains(&place.repository) {
             return Err(problem(place, ProblemKind::Permission, "pull is denied"));
         }
-        Ok(registry.answer(registry.repositories.get(&place.repository), question))
+        let repository = registry.repositories.get(&place.repository);
+        Ok(registry.answer(repository, &self.made, question))
     }
 
     /// Surveys everything that the planner asks for.
@@ -41,7 +42,7 @@ impl World {
     /// was told does not exist.
     #[must_use]
     pub fn survey(&self, spec: &Spec, capabilities: &BTreeMap<RegistryName, Capabilities>) -> Survey {
-        let mut survey = Survey::default();
+        let mut survey = Survey::at(self.now);
         for _ in 0..ROUNDS {
             let questions = planner::questions(spec, capabilities, &survey);
             if questions.is_empty() {
@@ -63,12 +64,22 @@ impl World {
                 let named = |name| spec.registries.get(name)?.connection.resource_id.as_ref();
                 let refusable =
                     matches!(question, Question::Repository(_)) && named(&place.registry).is_some();
-                assert!(!absent || refusable, "asked in vain: {question:?}");
+                // What is named by its digest may stand in a repository that is not listed for want of a tag.
+                let by_digest = matches!(question, Question::Head(_, ManifestReference::Digest(_)));
+                let vain = absent && !refusable && !by_digest && !self.hides(place);
+                assert!(!vain, "asked in vain: {question:?}");
                 let answer = self.answer(&question);
                 survey.record(question, answer);
             }
         }
         panic!("the survey does not end");
+    }
+
+    /// Says whether a repository stands that is listed as absent.
+    fn hides(&self, place: &Place) -> bool {
+        let registry = self.registries.get(&place.registry);
+        let absent = registry.is_some_and(|registry| registry.options.untagged == Untagged::Absent);
+        absent && self.at(place).is_some()
     }
 
     /// Surveys and plans. The plan is as the planner made it: unchecked.
@@ -80,10 +91,19 @@ impl World {
 }
 
 impl ModelRegistry {
-    fn answer(&self, repository: Option<&ModelRepository>, question: &Question) -> Answer {
+    fn answer(
+        &self,
+        repository: Option<&ModelRepository>,
+        made: &BTreeMap<Digest, Moment>,
+        question: &Question,
+    ) -> Answer {
         match question {
             Question::Tags(_) => {
-                Answer::Tags(repository.map(|repository| repository.tags.keys().cloned().collect()))
+                let listed = |repository: &&ModelRepository| {
+                    self.options.untagged == Untagged::Empty || !repository.tags.is_empty()
+                };
+                let tags = |repository: &ModelRepository| repository.tags.keys().cloned().collect();
+                Answer::Tags(repository.filter(listed).map(tags))
             }
             Question::Head(_, reference) => Answer::Head(
                 repository
@@ -114,6 +134,7 @@ impl ModelRegistry {
                 Answer::Get(repository.and_then(|repository| repository.manifests.get(digest).cloned()))
             }
             Question::Repository(place) => Answer::Repository(self.standing(&place.repository)),
+            Question::Config(_, digest, _) => Answer::Config(made.get(digest).copied()),
             Question::Blob(_, digest) => {
                 Answer::Blob(repository.is_some_and(|repository| repository.blobs.contains_key(digest)))
             }

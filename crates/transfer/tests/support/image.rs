@@ -16,9 +16,18 @@ impl Image {
         Self::attached_to(layer, None)
     }
 
+    /// Makes an image of one layer whose config says when it was made.
+    pub fn created(layer: impl Into<Bytes>, created: &str) -> Self {
+        Self::with_config(format!(r#"{{"created":"{created}"}}"#), layer, None)
+    }
+
     /// Makes an image that refers to another manifest.
     pub fn attached_to(layer: impl Into<Bytes>, subject: Option<&Manifest>) -> Self {
-        let blobs = [Bytes::from_static(b"{}"), layer.into()];
+        Self::with_config("{}", layer, subject)
+    }
+
+    fn with_config(config: impl Into<Bytes>, layer: impl Into<Bytes>, subject: Option<&Manifest>) -> Self {
+        let blobs = [config.into(), layer.into()];
         let descriptor = |media_type: &str, bytes: &Bytes| {
             serde_json::json!({
                 "mediaType": media_type, "digest": Digest::sha256(bytes), "size": bytes.len(),
