@@ -135,8 +135,7 @@ mod tests {
 
     #[test]
     fn a_configuration_that_asks_for_what_is_not_there_yet_is_a_usage_error() {
-        let text = "version: 1\nmirrors:\n  - from: a.example/b\n    to: c.example/d\n    platforms: [linux/amd64]\n    \
-                    index: sparse\n";
+        let text = "version: 1\nmirrors:\n  - { from: \"oci:layout:a:v1\", to: c.example/d }\n";
         assert_eq!(exit_of(text), Some(Exit::Usage));
     }
 

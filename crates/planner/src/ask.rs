@@ -217,6 +217,16 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Says whether a manifest stands at `place`, wherever its bytes were read. What was not read anywhere is read there.
+    pub(crate) fn holds(&mut self, place: &Place, digest: &Digest) -> Answered<bool> {
+        match self.known(digest) {
+            None => self.manifest(place, digest).map(|manifest| manifest.is_some()),
+            Some(_) => self
+                .head(place, digest.clone())
+                .map(|descriptor| descriptor.is_some()),
+        }
+    }
+
     /// A manifest by digest that is known to stand at `place`, from wherever it was kept.
     pub(crate) fn kept(&mut self, place: &Place, digest: &Digest) -> Answered<Option<&'a Manifest>> {
         if let Some(manifest) = self.known(digest) {

@@ -72,7 +72,13 @@ impl Looking<'_> {
             .and_then(|text| text.parse().ok());
         match manifest.content() {
             Content::Image { config, .. } if is_image_config(config) => {
-                Ok(self.config(ask, config)?.or(noted))
+                match self.config(ask, config) {
+                    // A child that is known from elsewhere may not stand here, nor its config.
+                    Err(Gap::Blocked(problem)) if depth > 0 && problem.kind == ProblemKind::NotFound => {
+                        Ok(noted)
+                    }
+                    made => Ok(made?.or(noted)),
+                }
             }
             Content::Index { .. } if noted.is_none() => self.children(ask, manifest, depth),
             Content::Image { .. } | Content::Index { .. } => Ok(noted),
@@ -96,11 +102,13 @@ impl Looking<'_> {
             return Ok(None);
         }
         let mut images = index.children().filter(|child| is_image(child));
-        let mut newest = match images.next() {
-            Some(first) => self.child(ask, first, depth)?,
-            None => None,
-        };
-        let mut gap = Ok(());
+        let (mut newest, mut gap) = (None, Ok(()));
+        match images.next().map(|first| self.child(ask, first, depth)) {
+            Some(Err(Gap::Pending)) => return Err(Gap::Pending),
+            Some(Err(other)) => gap = Err(other),
+            Some(Ok(made)) => newest = made,
+            None => {}
+        }
         if newest.is_none_or(|made| made < self.since) {
             for child in images {
                 match self.child(ask, child, depth) {

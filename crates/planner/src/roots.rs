@@ -73,6 +73,9 @@ struct Selected {
     digest: Option<Digest>,
 }
 
+/// The tags of a repository that has none.
+static UNTAGGED: BTreeSet<Tag> = BTreeSet::new();
+
 /// Who claims a tag of a target.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Claim {
@@ -118,6 +121,8 @@ impl<'a> Walk<'a, '_> {
             .collect();
         let tags = match listing {
             Ok(Some(tags)) => tags,
+            // A registry may know no repository that has no tag.
+            Ok(None) if names_digests(mirror, source) => &UNTAGGED,
             Ok(None) => {
                 self.absent_source(source);
                 return None;
@@ -547,6 +552,12 @@ impl<'a> Walk<'a, '_> {
         });
         want.waits.extend(waits);
     }
+}
+
+/// Says whether a mirror names manifests of a source by their digests.
+fn names_digests(mirror: &Mirror, source: &Source) -> bool {
+    let pinned = source.pinned.as_ref().and_then(|pinned| pinned.digest.as_ref());
+    pinned.is_some() || mirror.tags.iter().any(|set| set.conditions().digests.is_some())
 }
 
 fn target_tag(target: &Target, tag: &Tag) -> Result<Tag, String> {

@@ -167,3 +167,54 @@ fn a_digest_that_a_tag_brings_too_lands_once() {
     assert_eq!(there.tags[&tag("v1")], digests[0]);
     assert!(world.plan(&spec).ops.is_empty());
 }
+
+#[test]
+fn a_digest_that_stands_at_another_source_alone_is_missing_at_this_one() {
+    let (world, digests) = world();
+    let world = world.holds("hub/other", |content| {
+        let image = image(content, 9);
+        content.tag("v9", &image);
+    });
+    let mut spec = spec(&world, [of_digests(&digests[1..2])], None);
+    let mut other = spec.mirrors[0].clone();
+    other.name = "other".to_owned();
+    other.sources[0].place = place("hub/other");
+    other.sources[0].targets[0].place = place("site/other");
+    spec.mirrors.insert(0, other);
+    let plan = world.plan(&spec);
+    assert_eq!(plan.blocked.len(), 1, "{:?}", plan.blocked);
+    assert_eq!(plan.blocked[0].repository, Some(place("hub/other").repository));
+    let places: Vec<_> = plan
+        .ops
+        .iter()
+        .flat_map(|op| &op.at)
+        .map(|at| at.place())
+        .collect();
+    assert!(places.iter().all(|at| *at == place("site/app")), "{places:?}");
+    for mirror in &mut spec.mirrors {
+        mirror.tags.clear();
+        mirror.sources[0].pinned = Some(planner::spec::Pinned {
+            tag: None,
+            digest: Some(digests[1].clone()),
+        });
+    }
+    let pinned = world.plan(&spec);
+    assert_eq!((pinned.ops, pinned.blocked.len()), (plan.ops, 1));
+}
+
+#[test]
+fn a_source_that_has_no_tags_gives_what_is_named_by_digest() {
+    let untagged = Options {
+        untagged: Untagged::Absent,
+        ..Options::default()
+    };
+    let mut digests = Vec::new();
+    let world = World::new()
+        .registry("hub", untagged)
+        .registry("site", Options::default())
+        .holds("hub/app", |content| digests.push(image(content, 1).digest));
+    let spec = spec(&world, [of_digests(&digests)], None);
+    let plan = world.plan(&spec);
+    assert_eq!(plan.blocked, []);
+    assert_eq!(plan.summary.blobs.upload, 2);
+}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use oci::{Digest, Manifest, MediaType};
 use tokio::fs;
+use tokio::io::AsyncWriteExt;
 
 /// Tells files apart that one process writes at once.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -94,7 +95,14 @@ async fn write(path: &Path, media_type: &MediaType, body: &Bytes) -> io::Result<
     let temporary = path.with_extension(format!("{}-{number}.tmp", std::process::id()));
     let mut bytes = format!("{media_type}\n").into_bytes();
     bytes.extend_from_slice(body);
-    fs::write(&temporary, bytes).await?;
+    // Configs of private images may hold what is nobody else's business.
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let mut file = options.open(&temporary).await?;
+    file.write_all(&bytes).await?;
+    file.flush().await?;
     fs::rename(&temporary, path).await
 }
 

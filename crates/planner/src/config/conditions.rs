@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use oci::{Digest, Tag};
+use oci::{AttachmentTag, Digest, Tag};
 
 use super::age::Age;
 use super::decode::{Decoder, Fields, one_or_many};
@@ -146,6 +146,11 @@ impl Decoder<'_> {
                 Ok(tag) if tags.contains(&tag) => {
                     let message = format!("`{tag}` is listed twice");
                     self.tell(Diagnostic::new(item.span, message, "leave one out"));
+                }
+                Ok(tag) if AttachmentTag::scheme(&tag).is_some() => {
+                    let message = format!("`{tag}` attaches something, and is no tag to select");
+                    let help = "attachments follow by `referrers`; to copy one by itself name it in `from`";
+                    self.tell(Diagnostic::new(item.span, message, help));
                 }
                 Ok(tag) => {
                     tags.insert(tag);

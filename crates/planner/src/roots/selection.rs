@@ -57,6 +57,12 @@ impl<'a> Walk<'a, '_> {
             self.selection_problem(source, &SelectionProblem::Missing(tag.clone()));
             return None;
         }
+        // What nobody has read yet is missed when it is read here; what was read elsewhere need not stand here.
+        let known = pinned.digest.as_ref();
+        let known = known.filter(|digest| self.ask.known(digest).is_some());
+        if known.is_some_and(|digest| !self.stands(source, digest)) {
+            return None;
+        }
         Some(Selected {
             tag: pinned.tag.clone(),
             digest: pinned.digest.clone(),
@@ -107,9 +113,9 @@ impl<'a> Walk<'a, '_> {
 
     /// Says whether a manifest that is named by its digest stands at the source. It is read, as it is needed in any case.
     fn stands(&mut self, source: &Source, digest: &Digest) -> bool {
-        match self.ask.manifest(&source.place, digest) {
-            Ok(Some(_)) => return true,
-            Ok(None) => {
+        match self.ask.holds(&source.place, digest) {
+            Ok(true) => return true,
+            Ok(false) => {
                 let error = format!("the manifest {digest} does not exist");
                 let problem = problem(&source.place, Side::Source, ProblemKind::NotFound, error);
                 let hint = "check the digest, and that it is of this repository".to_owned();
