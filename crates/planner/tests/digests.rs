@@ -188,7 +188,7 @@ fn a_digest_that_stands_at_another_source_alone_is_missing_at_this_one() {
         .ops
         .iter()
         .flat_map(|op| &op.at)
-        .map(|at| at.place())
+        .map(planner::OpPlace::place)
         .collect();
     assert!(places.iter().all(|at| *at == place("site/app")), "{places:?}");
     for mirror in &mut spec.mirrors {
