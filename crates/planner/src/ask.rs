@@ -255,8 +255,9 @@ impl<'a> Ask<'a> {
         self.manifests.get(digest).copied()
     }
 
-    pub(crate) fn blob(&mut self, place: &Place, digest: &Digest) -> Answered<bool> {
-        match self.ask(Question::Blob(place.clone(), digest.clone()))? {
+    /// Says whether a blob of so many bytes stands.
+    pub(crate) fn blob(&mut self, place: &Place, digest: &Digest, size: u64) -> Answered<bool> {
+        match self.ask(Question::Blob(place.clone(), digest.clone(), size))? {
             Answer::Blob(stands) => Ok(*stands),
             _ => Err(mismatched(place)),
         }

@@ -208,6 +208,11 @@ impl<'a> Attaching<'a, '_> {
         let count = lacking.len();
         let lacking = self.standing(ask, lacking)?;
         let gone = count - lacking.len();
+        // Where not all of it is copied no tag stands for it: what the target lists by itself is there.
+        let lacking = match &there {
+            None if !all => self.unlisted(ask, lacking)?,
+            _ => lacking,
+        };
         let mut gap = Ok(());
         for entry in taken {
             let lacks = lacking.iter().any(|lacking| lacking.digest == entry.digest);
@@ -277,6 +282,16 @@ impl<'a> Attaching<'a, '_> {
             }
         }
         gap.map(|()| standing)
+    }
+
+    /// The entries that the target's referrers API does not list.
+    fn unlisted<'e>(&self, ask: &mut Ask<'a>, entries: Vec<&'e Descriptor>) -> Answered<Vec<&'e Descriptor>> {
+        if !self.way.exists || entries.is_empty() {
+            return Ok(entries);
+        }
+        let listed = ask.referrers(self.way.target, self.subject)?.unwrap_or_default();
+        let is_listed = |entry: &Descriptor| listed.iter().any(|listed| listed.digest == entry.digest);
+        Ok(entries.into_iter().filter(|entry| !is_listed(entry)).collect())
     }
 
     /// What the source's referrers API lists beyond its fallback tag.

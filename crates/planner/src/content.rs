@@ -182,7 +182,8 @@ impl<'a> Way<'a> {
         if !self.exists {
             return Ok(true);
         }
-        ask.blob(self.target, &blob.digest).map(|stands| !stands)
+        ask.blob(self.target, &blob.digest, blob.size)
+            .map(|stands| !stands)
     }
 
     fn takes(self, blob: &Descriptor) -> bool {

@@ -52,7 +52,7 @@ impl<'a> Holders<'a> {
                 Ok(Answer::Get(Some(manifest))) => Some(manifest),
                 Ok(Answer::Head(Some(descriptor))) => ask.known(&descriptor.digest),
                 Ok(Answer::Blob(true)) => {
-                    if let Question::Blob(_, digest) = question {
+                    if let Question::Blob(_, digest, _) = question {
                         holders.hold(&registry.endpoint, digest, place, Proof::Head);
                     }
                     None
@@ -61,7 +61,7 @@ impl<'a> Holders<'a> {
             };
             for blob in manifest.into_iter().flat_map(Manifest::blobs) {
                 // A manifest proves its blobs, unless the registry said otherwise: a damaged repository holds less.
-                let question = Question::Blob(place.clone(), blob.digest.clone());
+                let question = Question::Blob(place.clone(), blob.digest.clone(), blob.size);
                 if survey.answer(&question) != Known::Yes(&Answer::Blob(false)) {
                     holders.hold(&registry.endpoint, &blob.digest, place, Proof::Manifest);
                 }
@@ -88,7 +88,7 @@ impl<'a> Holders<'a> {
             .filter_map(|digest| ask.known(digest))
             .flat_map(Manifest::blobs)
         {
-            let question = Question::Blob(place.clone(), blob.digest.clone());
+            let question = Question::Blob(place.clone(), blob.digest.clone(), blob.size);
             if survey.answer(&question) != Known::Yes(&Answer::Blob(false)) {
                 self.hold(endpoint, &blob.digest, place, Proof::Manifest);
             }
@@ -146,12 +146,12 @@ pub(crate) fn probe(spec: &Spec, survey: &Survey, ask: &mut Ask<'_>, wanted: &Wa
             continue;
         }
         let unasked = others.into_iter().filter(|place| {
-            let question = Question::Blob((*place).clone(), blob.clone());
+            let question = Question::Blob((*place).clone(), blob.clone(), size);
             matches!(survey.answer(&question), Known::Unasked)
         });
         for place in unasked.take(PROBES_AT_ONCE) {
             // Only the question matters here: its answer is read when holders are gathered again.
-            let _ = ask.blob(place, blob);
+            let _ = ask.blob(place, blob, size);
         }
     }
 }

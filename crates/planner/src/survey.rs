@@ -17,8 +17,8 @@ pub enum Question {
     Get(Place, ManifestReference),
     /// What refers to a manifest, by the referrers API.
     Referrers(Place, Digest),
-    /// Whether a blob stands in a repository (HEAD).
-    Blob(Place, Digest),
+    /// Whether a blob of so many bytes stands in a repository (HEAD). One that was cut off does not.
+    Blob(Place, Digest, u64),
     /// Everything in a repository, by the vendor's own listing.
     Inventory(Place),
     /// A manifest that may have been read before: its bytes may come from anywhere.
@@ -38,7 +38,7 @@ impl Question {
             | Self::Head(place, _)
             | Self::Get(place, _)
             | Self::Referrers(place, _)
-            | Self::Blob(place, _)
+            | Self::Blob(place, ..)
             | Self::Inventory(place)
             | Self::Read(place, _)
             | Self::Config(place, ..)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use oci::Tag;
 use planner::Plan;
-use planner::spec::{Mirror, Referrers};
+use planner::spec::{Check, Mirror, Referrers};
 use testkit::image::{Content, Family, SBOM, SIGNATURE};
 use testkit::world::{Options, ReferrersApi, World, mirror, place};
 use transship_planner as planner;
@@ -90,6 +90,25 @@ fn those_of_the_types_follow_and_no_others() {
             let (world, _) = applied(&world, &some(types));
             assert_eq!(attached(&world), (set(referrers), set(tags)), "{types:?}");
         }
+    }
+}
+
+#[test]
+fn what_a_target_lists_by_itself_needs_no_tag_for_a_part_of_it() {
+    let hub = Options::default();
+    for api in [ReferrersApi::Announced, ReferrersApi::Present] {
+        let site = Options {
+            referrers: api,
+            ..Options::default()
+        };
+        let world = World::new()
+            .registry("hub", hub.clone())
+            .registry("site", site)
+            .holds("hub/team/app", signed);
+        let mut mirrors = some(&[SBOM]);
+        let (after, _) = applied(&world, &mirrors);
+        mirrors[0].check = Check::Blobs;
+        assert_eq!(after.plan(&after.spec(mirrors)).ops, [], "{api:?}");
     }
 }
 

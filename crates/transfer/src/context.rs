@@ -11,6 +11,7 @@ use planner::{Place, ProblemKind, RegistryName, Side};
 use registry::{ReadRepository, Upload, WriteRepository};
 
 use crate::counters::Counters;
+use crate::damaged::Damaged;
 use crate::fault::Fault;
 use crate::locks::{Held, Stripes};
 use crate::manifests::Manifests;
@@ -29,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) window: u64,
     /// How long a target may take no byte.
     patience: Duration,
+    /// Blobs that stood with another size than they have.
+    pub(crate) damaged: Damaged,
     /// Repositories that this run has made.
     pub(crate) newborns: Newborns,
     connected: BTreeMap<RegistryName, Connected>,
@@ -50,6 +53,7 @@ impl Context {
             counters: events.counters(),
             window,
             patience: options.patience,
+            damaged: Damaged::default(),
             newborns: Newborns::default(),
             connected: connections.by_name().clone(),
             manifests: Manifests::default(),

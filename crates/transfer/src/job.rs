@@ -278,8 +278,11 @@ async fn mount(
 ) -> Result<Landing, Fault> {
     let repository = context.writer(place)?;
     let failed = |error| Fault::target(place, &error);
-    if repository.head_blob(digest).await.map_err(failed)?.is_some() {
-        return Ok(Landing::AlreadyDone);
+    match repository.head_blob(digest).await.map_err(failed)? {
+        Some(found) if found == size => return Ok(Landing::AlreadyDone),
+        // One that was cut off is sent anew: the registry would mount what it has.
+        Some(_) => return Ok(Landing::Upload(None)),
+        None => {}
     }
     let from = MountFrom {
         repository: from.clone(),

@@ -10,6 +10,7 @@ mod cache;
 mod connections;
 mod context;
 mod counters;
+mod damaged;
 mod discover;
 mod dispatcher;
 mod event;

@@ -153,7 +153,7 @@ impl Inquiry<'_> {
             .reader
             .lister(&self.registry)
             .map_or(1, |(lister, _)| lister.blobs_at_once());
-        let alike = |next: &Question| matches!((&first, next), (Question::Blob(place, _), Question::Blob(other, _)) if place == other);
+        let alike = |next: &Question| matches!((&first, next), (Question::Blob(place, ..), Question::Blob(other, ..)) if place == other);
         let count = waiting.iter().take_while(|next| alike(next)).count();
         let rest: Vec<Question> = waiting.drain(..count.min(limit.saturating_sub(1))).collect();
         std::iter::once(first).chain(rest).collect()
@@ -211,7 +211,7 @@ impl Inquiry<'_> {
 
 /// Asks one thing, or several of a kind that the vendor answers together.
 async fn ask(reader: &Reader, questions: Vec<Question>) -> Vec<Answered> {
-    if let [Question::Blob(place, _), _, ..] = questions.as_slice()
+    if let [Question::Blob(place, ..), _, ..] = questions.as_slice()
         && let Some(answers) = ask_together(reader, place, &questions).await
     {
         return answers;
@@ -224,7 +224,7 @@ async fn ask(reader: &Reader, questions: Vec<Question>) -> Vec<Answered> {
 async fn ask_together(reader: &Reader, place: &Place, questions: &[Question]) -> Option<Vec<Answered>> {
     let (lister, _) = reader.lister(&place.registry)?;
     let blob = |question: &Question| match question {
-        Question::Blob(_, digest) => Some(digest.clone()),
+        Question::Blob(_, digest, _) => Some(digest.clone()),
         _ => None,
     };
     let blobs: Vec<Digest> = questions.iter().filter_map(blob).collect();
@@ -262,7 +262,7 @@ async fn put(
         Question::Get(_, reference) => {
             Answer::Get(kept(cache, repository.get_manifest(reference).await?).await)
         }
-        Question::Blob(_, digest) => Answer::Blob(repository.head_blob(digest).await?.is_some()),
+        Question::Blob(_, digest, size) => Answer::Blob(repository.head_blob(digest).await? == Some(*size)),
         Question::Referrers(_, digest) => Answer::Referrers(match repository.referrers(digest).await? {
             Referrers::List(list) => Some(list),
             Referrers::Unsupported => None,

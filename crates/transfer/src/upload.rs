@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
 use oci::Descriptor;
 use planner::{Place, ProblemKind, Side};
-use registry::{ByteStream, Error, UploadSession};
+use registry::{ByteStream, Error, UploadSession, WriteRepository};
 
 use crate::context::Context;
 use crate::fanout::{self, Lane};
@@ -57,13 +57,10 @@ pub(crate) async fn open(context: &Context, place: &Place, blob: &Descriptor) ->
 async fn open_once(context: &Context, place: &Place, blob: &Descriptor) -> Result<Opening, Fault> {
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
-    let stands = repository
-        .head_blob(&blob.digest)
-        .await
-        .map_err(failed)?
-        .is_some();
-    if stands {
-        return Ok(Opening::Stands);
+    match repository.head_blob(&blob.digest).await.map_err(failed)? {
+        Some(size) if size == blob.size => return Ok(Opening::Stands),
+        Some(_) => context.damaged.note(place, &blob.digest),
+        None => {}
     }
     Ok(Opening::Open(repository.start_upload().await.map_err(failed)?))
 }
@@ -134,9 +131,29 @@ async fn upload(context: &Context, blob: &Descriptor, to: Destination, lane: Lan
         .inspect(move |piece| counters.add_written(piece.as_ref().map_or(0, bytes::Bytes::len)))
         .boxed();
     tokio::select! {
-        end = repository.upload_blob(to.session, blob, body) => end.map_err(|error| Fault::target(&to.place, &error)),
-        () = watch.stalled(patience) => Err(stalled(patience, &to.place)),
+        end = repository.upload_blob(to.session, blob, body) => end.map_err(|error| Fault::target(&to.place, &error))?,
+        () = watch.stalled(patience) => return Err(stalled(patience, &to.place)),
     }
+    if context.damaged.has(&to.place, &blob.digest) {
+        mended(repository.as_ref(), &to.place, blob).await?;
+    }
+    Ok(())
+}
+
+/// Makes sure that a blob was replaced: some registries take the bytes of one that they have and keep their own.
+async fn mended(repository: &dyn WriteRepository, place: &Place, blob: &Descriptor) -> Result<(), Fault> {
+    let found = repository.head_blob(&blob.digest).await;
+    let found = found.map_err(|error| Fault::target(place, &error))?;
+    if found == Some(blob.size) {
+        return Ok(());
+    }
+    let Descriptor { digest, size, .. } = blob;
+    let found = found.map_or_else(|| "none".to_owned(), |found| format!("{found} bytes"));
+    let text = format!(
+        "{place} keeps {found} of the blob {digest}, which has {size} bytes, though it was sent again"
+    );
+    let hint = "delete the blob at the registry, then run `transship apply --check blobs`";
+    Err(Fault::new(Side::Target, place, ProblemKind::Other, text).hinted(hint))
 }
 
 fn stalled(patience: Duration, place: &Place) -> Fault {

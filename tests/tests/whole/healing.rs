@@ -88,6 +88,40 @@ async fn blobs_and_a_child_that_a_layout_lost_are_named_and_put_back() {
     assert_layout_heals(&app, &site, "  disk: { layout: disk }\n").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blob_that_was_cut_off_is_found_by_its_size_and_sent_again() {
+    let app = app();
+    let Some(site) = Site::mirroring(1, &[("team/app", &app.content)]).await else {
+        return;
+    };
+    let declarations = site
+        .declarations()
+        .replace("registries:\n", "registries:\n  disk: { layout: disk }\n");
+    let mirrors = "mirrors:\n  - { from: origin/team/app, to: [alpha/mirror/app, disk/mirror/app] }\n";
+    site.sandbox
+        .write("transship.yaml", &format!("{declarations}{mirrors}"));
+    let _ = site.run(&["apply", "--auto-approve"]).await.expect(0);
+    let hex = app.blobs[1].hex();
+    let stored = format!("storage/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+    let stored = site.targets[0].registry.root().join(stored);
+    let on_disk = site.sandbox.path("disk/blobs/sha256").join(hex);
+    for file in [&stored, &on_disk] {
+        let whole = fs::read(file).expect("it was written");
+        fs::write(file, &whole[..10]).expect("it can be cut off");
+    }
+    let output = site.run(&["verify"]).await.expect(2);
+    let _ = output.says(&["Drift: 2 found."]);
+    // docker-registry takes the bytes and keeps its own: that is told, and what to do.
+    let heal = ["apply", "--check", "blobs", "--auto-approve"];
+    let output = site.run(&heal).await.expect(1);
+    let _ = output.warns(&["keeps 10 bytes of the blob", "delete the blob at the registry"]);
+    assert_eq!(hash(&on_disk), app.blobs[1]);
+    fs::remove_file(&stored).expect("it is there");
+    let _ = site.run(&heal).await.expect(0);
+    let _ = site.run(&["verify", "--deep"]).await.expect(0);
+    assert_holds(&site.targets[0], "mirror/app", &app.content).await;
+}
+
 /// Mirrors to the layout `disk`, as it is declared, takes files of it away, and asserts that they come back.
 async fn assert_layout_heals(app: &App, site: &Site, disk: &str) {
     let origin = site.source.proxy.host();

@@ -94,7 +94,7 @@ fn proven(world: &World, survey: &Survey) -> BTreeSet<(RegistryName, Digest)> {
         let blobs = manifest.into_iter().flat_map(Manifest::blobs);
         let blobs = blobs.filter(|blob| held.is_some_and(|held| held.blobs.contains_key(&blob.digest)));
         proven.extend(blobs.map(|blob| (place.registry.clone(), blob.digest.clone())));
-        if let (Question::Blob(_, digest), Answer::Blob(true)) = (question, answer) {
+        if let (Question::Blob(_, digest, _), Answer::Blob(true)) = (question, answer) {
             proven.insert((place.registry.clone(), digest.clone()));
         }
     }

@@ -26,6 +26,8 @@ pub(super) async fn head(repository: &RemoteRepository, digest: &Digest) -> Resu
     match reply.status {
         StatusCode::NOT_FOUND => Ok(None),
         StatusCode::OK => match content_length(&reply) {
+            // Something in front may not know, and say so with 0.
+            Some(0) => Ok(probe(repository, &action, digest).await.unwrap_or(Some(0))),
             Some(size) => Ok(Some(size)),
             None => probe(repository, &action, digest).await,
         },

@@ -135,8 +135,8 @@ impl ModelRegistry {
             }
             Question::Repository(place) => Answer::Repository(self.standing(&place.repository)),
             Question::Config(_, digest, _) => Answer::Config(made.get(digest).copied()),
-            Question::Blob(_, digest) => {
-                Answer::Blob(repository.is_some_and(|repository| repository.blobs.contains_key(digest)))
+            Question::Blob(_, digest, size) => {
+                Answer::Blob(repository.is_some_and(|repository| repository.blobs.get(digest) == Some(size)))
             }
         }
     }
