@@ -195,8 +195,9 @@ impl Contents {
         tag: &Tag,
     ) -> Result<Option<Descriptor>, LayoutError> {
         match view.entries(repository) {
-            Some(entries) if entries.tags.contains_key(tag) => self.layout.resolve(repository, tag),
-            _ => Ok(None),
+            Some(entries) if entries.ambiguous.contains(tag) => self.layout.resolve(repository, tag),
+            Some(entries) => Ok(entries.tags.get(tag).cloned()),
+            None => Ok(None),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One version of a layout's index, by repository.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use layout::{Entry, LayoutError};
@@ -37,6 +37,8 @@ pub(super) struct View {
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     pub(super) tags: BTreeMap<Tag, Descriptor>,
+    /// The tags that several entries have.
+    pub(super) ambiguous: BTreeSet<Tag>,
     pub(super) roots: Vec<Descriptor>,
 }
 
@@ -53,8 +55,10 @@ impl View {
                 .entry(descriptor.digest.clone())
                 .or_insert_with(|| descriptor.clone());
             let entries = view.repositories.entry(repository).or_default();
-            if let Some(tag) = tag {
-                entries.tags.insert(tag, descriptor.clone());
+            if let Some(tag) = tag
+                && entries.tags.insert(tag.clone(), descriptor.clone()).is_some()
+            {
+                entries.ambiguous.insert(tag);
             }
             entries.roots.push(descriptor);
         }
