@@ -109,7 +109,7 @@ fn remove_if_left(path: &Path) -> Result<(), LayoutError> {
     Ok(())
 }
 
-fn is_temporary(name: &OsStr) -> bool {
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.to_str()
         .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
 }

@@ -154,6 +154,76 @@ fn what_a_killed_process_left_behind_is_no_part_of_the_next_archive() {
     assert_eq!(beside(&path), ["x.tar"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_where_the_spool_belongs_is_refused_and_what_it_leads_to_stays() {
+    let (_guard, path) = written();
+    let home = path.with_file_name("home");
+    fs::create_dir(&home).unwrap();
+    for name in ["blobs", "index.json", "letter"] {
+        fs::write(home.join(name), b"theirs").unwrap();
+    }
+    let spool = path.with_file_name(".x.tar.transship");
+    std::os::unix::fs::symlink("home", &spool).unwrap();
+    let archive = Archive::open_or_create(&path).unwrap();
+    let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+    let told = format!(
+        "{} is not a directory but a link or another kind of file",
+        spool.display()
+    );
+    assert_eq!(refused.to_string(), told);
+    drop(archive);
+    assert_eq!(beside(&home.join("letter")), ["blobs", "index.json", "letter"]);
+    assert!(fs::symlink_metadata(&spool).unwrap().is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_where_the_lock_belongs_is_refused() {
+    let (_guard, path) = written();
+    let spool = path.with_file_name(".x.tar.transship");
+    fs::create_dir(&spool).unwrap();
+    for target in ["x.tar", "missing"] {
+        std::os::unix::fs::symlink(path.with_file_name(target), spool.join("lock")).unwrap();
+        let archive = Archive::open_or_create(&path).unwrap();
+        let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+        assert!(matches!(refused, LayoutError::Kind { .. }), "{refused}");
+        assert!(!path.with_file_name("missing").exists());
+        fs::remove_file(spool.join("lock")).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_the_spools_own_stays_and_links_in_it_are_not_followed() {
+    let (_guard, path) = written();
+    let spool = path.with_file_name(".x.tar.transship");
+    let home = path.with_file_name("home");
+    fs::create_dir(&spool).unwrap();
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("letter"), b"theirs").unwrap();
+    fs::write(spool.join("note"), b"theirs").unwrap();
+    std::os::unix::fs::symlink(&home, spool.join("blobs")).unwrap();
+    let archive = Archive::open_or_create(&path).unwrap();
+    put(&archive, "v2", b"two");
+    archive.finish().unwrap();
+    drop(archive);
+    assert_eq!(tags(&path), ["v1", "v2"]);
+    assert_eq!(beside(&home.join("letter")), ["letter"]);
+    assert_eq!(beside(&spool.join("note")), ["note"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_being_written_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    put(&archive, "v2", b"two");
+    let spool = fs::metadata(path.with_file_name(".x.tar.transship")).unwrap();
+    assert_eq!(spool.permissions().mode() & 0o777, 0o700);
+}
+
 #[test]
 fn nothing_new_leaves_the_file_alone() {
     let (_guard, path) = written();
