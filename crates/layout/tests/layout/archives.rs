@@ -259,9 +259,50 @@ fn an_archive_that_somebody_else_changes_in_the_meantime_is_left() {
     let archive = Archive::open_or_create(&path).unwrap();
     put(&archive, "v2", b"two");
     fs::write(&path, b"somebody else's").unwrap();
-    let changed = archive.finish().unwrap_err();
-    assert!(matches!(changed, LayoutError::Changed { .. }), "{changed}");
+    let lost = archive.finish().unwrap_err();
+    assert!(is_changed(&lost), "{lost:?}");
+    assert_eq!(lost.hint().as_deref(), Some("run it again"));
     assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
+    assert_eq!(beside(&path), ["x.tar"]);
+}
+
+/// Tells whether what was written is lost because another program changed the archive.
+fn is_changed(error: &LayoutError) -> bool {
+    matches!(error, LayoutError::Lost { source, .. } if matches!(**source, LayoutError::Changed { .. }))
+}
+
+#[test]
+fn everyone_who_shares_an_archive_is_told_that_it_could_not_be_made() {
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    let other = archive.clone();
+    put(&archive, "v2", b"two");
+    put(&other, "v3", b"three");
+    fs::write(&path, b"somebody else's").unwrap();
+    let written = |archive: &Archive| archive.write_blob(&Digest::sha256(b"x"), b"x");
+    for told in [
+        archive.finish(),
+        other.finish(),
+        written(&other),
+        archive.finish(),
+    ] {
+        assert!(told.as_ref().is_err_and(is_changed), "{told:?}");
+    }
+    assert_eq!(beside(&path), ["x.tar"]);
+}
+
+#[test]
+fn an_archive_that_lacks_what_it_held_is_not_the_one_that_was_looked_at() {
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    let (_other, replacement) = Tarball::new().layout(&[]).blob(b"two").done();
+    fs::copy(replacement, &path).unwrap();
+    let before = fs::read(&path).unwrap();
+    for _ in 0..2 {
+        let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+        assert!(matches!(refused, LayoutError::Changed { .. }), "{refused}");
+    }
+    assert!(fs::read(&path).unwrap() == before);
     assert_eq!(beside(&path), ["x.tar"]);
 }
 
