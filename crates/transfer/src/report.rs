@@ -138,6 +138,23 @@ impl OpTally {
         *counter += 1;
     }
 
+    pub(crate) fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.already_done += other.already_done;
+        self.mounted += other.mounted;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Counts what `at` did as failed: it did not last. Returns how many ops that costs.
+    pub(crate) fn lose(&mut self, at: Self) -> u64 {
+        let lost = at.done + at.mounted;
+        self.done -= at.done;
+        self.mounted -= at.mounted;
+        self.failed += lost;
+        lost
+    }
+
     fn achieved(&self) -> u64 {
         self.done + self.already_done + self.mounted
     }
