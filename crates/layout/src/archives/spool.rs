@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::blob::{check_directory, regular_file};
 use crate::error::{LayoutError, if_present, io};
 use crate::layout::Layout;
-use crate::temporary::{Temporary, is_temporary};
+use crate::temporary::{Access, Temporary, is_temporary};
 
 /// So often is a directory made anew that another process removes at the same time.
 const ATTEMPTS: usize = 8;
@@ -44,8 +44,8 @@ impl Spool {
     }
 
     /// Makes the file that becomes the archive.
-    pub(crate) fn assembling(&self) -> Result<Temporary, LayoutError> {
-        self.layout.temporary()
+    pub(crate) fn assembling(&self, access: Access) -> Result<Temporary, LayoutError> {
+        self.layout.temporary(access)
     }
 }
 

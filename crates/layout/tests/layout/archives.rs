@@ -224,6 +224,38 @@ fn what_is_being_written_is_for_its_owner_alone() {
     assert_eq!(spool.permissions().mode() & 0o777, 0o700);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_new_archive_has_the_mode_that_new_files_have() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_guard, path) = written();
+    let other = path.with_file_name("other");
+    fs::write(&other, b"").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), mode(&other));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_extended_archive_keeps_its_owner_and_its_mode_where_that_is_allowed() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let (_guard, path) = written();
+    // Nobody but root gives files away.
+    let given = chown(&path, Some(12345), Some(54321)).is_ok();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o2750)).unwrap();
+    let before = fs::metadata(&path).unwrap();
+    let archive = Archive::open_or_create(&path).unwrap();
+    put(&archive, "v2", b"two");
+    archive.finish().unwrap();
+    let after = fs::metadata(&path).unwrap();
+    assert_ne!(after.ino(), before.ino());
+    assert_eq!(
+        (after.uid(), after.gid(), after.mode()),
+        (before.uid(), before.gid(), before.mode()),
+        "{given}"
+    );
+}
+
 #[test]
 fn nothing_new_leaves_the_file_alone() {
     let (_guard, path) = written();
