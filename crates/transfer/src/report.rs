@@ -146,13 +146,14 @@ impl OpTally {
         self.skipped += other.skipped;
     }
 
-    /// Counts what `at` did as failed: it did not last. Returns how many ops that costs.
+    /// Counts what stood `at` a registry as failed: it did not last, found or done. Returns how many ops that costs.
     pub(crate) fn lose(&mut self, at: Self) -> u64 {
-        let lost = at.done + at.mounted;
         self.done -= at.done;
+        // It may have been found where another name of the same archive had put it.
+        self.already_done -= at.already_done;
         self.mounted -= at.mounted;
-        self.failed += lost;
-        lost
+        self.failed += at.achieved();
+        at.achieved()
     }
 
     fn achieved(&self) -> u64 {
