@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::compression::{TELLING, compression};
 use super::headers::Headers;
 use super::name::{follow, tidy};
 use super::section::Section;
@@ -14,14 +15,6 @@ use crate::store::Version;
 
 /// How many links may lead to one another.
 const MOST_LINKS: usize = 8;
-
-/// How compressed files begin, and what they are compressed with.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (&[0x1f, 0x8b], "gzip"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
-    (&[0xfd, b'7', b'z', b'X', b'Z'], "xz"),
-    (b"BZh", "bzip2"),
-];
 
 /// A tar file whose headers were read once. Its members are read by their positions, nothing is unpacked.
 #[derive(Debug)]
@@ -106,9 +99,9 @@ impl Members {
     }
 
     fn refuse_compressed(&self, size: u64) -> Result<(), LayoutError> {
-        let start = Section::new(&self.file, 0, size.min(8)).read(&self.path, 8)?;
-        match COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
-            Some((_, compression)) => Err(LayoutError::Compressed {
+        let start = Section::new(&self.file, 0, size.min(TELLING)).read(&self.path, TELLING)?;
+        match compression(&start) {
+            Some(compression) => Err(LayoutError::Compressed {
                 path: self.path.clone(),
                 compression,
             }),
