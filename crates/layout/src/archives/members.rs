@@ -114,12 +114,20 @@ impl Members {
         let mut archive = tar::Archive::new(Headers::of(&file));
         for entry in archive.entries_with_seek().map_err(|error| self.damaged(error))? {
             let mut entry = entry.map_err(|error| self.damaged(error))?;
+            let kind = entry.header().entry_type();
+            if !is_read(kind) {
+                continue;
+            }
             let (name, section) =
                 match sparse::read(&file, &mut entry).map_err(|error| self.damaged(error))? {
                     Some(Sparse { name, section }) => (name, Some(section)),
                     None => (None, None),
                 };
             let name = name.unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+            if kind.is_file() && name.ends_with('/') {
+                // So the oldest format has its directories.
+                continue;
+            }
             let name = tidy(&name).map_err(|_| self.bad_member(&name, "leads out of the archive"))?;
             if let Some(member) = self.member(&name, &entry, section, length)? {
                 self.add(&name, member)?;
@@ -128,7 +136,7 @@ impl Members {
         Ok(())
     }
 
-    /// Understands a file or a link. What else there may be, directories above all, is nothing to read.
+    /// Understands a file or a link.
     fn member(
         &self,
         name: &str,
@@ -182,4 +190,11 @@ impl Members {
             problem,
         }
     }
+}
+
+/// Returns true for files and links. What else there may be is nothing to read, whatever its name: directories above all,
+/// devices, and headers that concern the whole archive.
+fn is_read(kind: tar::EntryType) -> bool {
+    let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+    is_file || kind.is_symlink() || kind.is_hard_link()
 }

@@ -477,6 +477,44 @@ fn what_leads_out_of_an_archive_is_refused() {
 }
 
 #[test]
+fn what_is_no_file_has_whatever_name_it_likes() {
+    let global = "30 GNU.sparse.name=oci-layout\n25 GNU.sparse.realsize=9\n";
+    let (_guard, path) = Tarball::new()
+        .of_kind(
+            tar::EntryType::XGlobalHeader,
+            "/tmp/GlobalHead.1.1",
+            global.as_bytes(),
+        )
+        .layout(&[])
+        .of_kind(tar::EntryType::Directory, "/", b"")
+        .of_kind(tar::EntryType::Directory, "../", b"")
+        .of_kind(tar::EntryType::Char, "/dev/null", b"")
+        .blob(b"one")
+        .done();
+    let archive = Archive::open_or_create(&path).unwrap();
+    assert_eq!(read(&archive, b"one").unwrap(), b"one");
+    put(&archive, "v1", b"two");
+    archive.finish().unwrap();
+    assert_eq!(members(&path).len(), 4);
+}
+
+#[test]
+fn a_directory_of_the_oldest_format_is_one() {
+    let (_guard, path) = Tarball::new()
+        .layout(&[])
+        .file("blobs/", b"")
+        .file("blobs/sha256/", b"")
+        .file("/old/", b"")
+        .blob(b"one")
+        .done();
+    let archive = Archive::open_or_create(&path).unwrap();
+    assert_eq!(read(&archive, b"one").unwrap(), b"one");
+    put(&archive, "v1", b"two");
+    archive.finish().unwrap();
+    assert_eq!(members(&path).len(), 4);
+}
+
+#[test]
 fn a_name_that_stands_twice_is_refused_unless_it_is_a_digest() {
     let (_guard, path) = Tarball::new().layout(&[]).layout(&[]).done();
     let refused = Archive::open(&path).unwrap_err().to_string();

@@ -21,8 +21,13 @@ impl Tarball {
     }
 
     /// Adds a file under a name that is taken as it is, however bad.
-    pub(crate) fn file(mut self, name: &str, bytes: &[u8]) -> Self {
-        let mut header = header(name, tar::EntryType::Regular, bytes.len() as u64);
+    pub(crate) fn file(self, name: &str, bytes: &[u8]) -> Self {
+        self.of_kind(tar::EntryType::Regular, name, bytes)
+    }
+
+    /// Adds what is no file, or one.
+    pub(crate) fn of_kind(mut self, kind: tar::EntryType, name: &str, bytes: &[u8]) -> Self {
+        let mut header = header(name, kind, bytes.len() as u64);
         header.set_cksum();
         self.tar.append(&header, bytes).unwrap();
         self
