@@ -16,6 +16,10 @@ use crate::store::Version;
 /// How many links may lead to one another.
 const MOST_LINKS: usize = 8;
 
+/// How much longer than the archive the holes of its sparse members may be in all, in bytes. No registry takes a layer of
+/// that length, and a header of 512 bytes can promise what no disk holds.
+const MOST_HOLES: u64 = 64 << 30;
+
 /// A tar file whose headers were read once. Its members are read by their positions, nothing is unpacked.
 #[derive(Debug)]
 pub(crate) struct Members {
@@ -112,6 +116,7 @@ impl Members {
     fn gather(&mut self, length: u64) -> Result<(), LayoutError> {
         let file = Arc::clone(&self.file);
         let mut archive = tar::Archive::new(Headers::of(&file));
+        let mut holes = 0_u64;
         for entry in archive.entries_with_seek().map_err(|error| self.damaged(error))? {
             let mut entry = entry.map_err(|error| self.damaged(error))?;
             let kind = entry.header().entry_type();
@@ -129,6 +134,10 @@ impl Members {
                 continue;
             }
             let name = tidy(&name).map_err(|_| self.bad_member(&name, "leads out of the archive"))?;
+            holes = holes.saturating_add(section.as_ref().map_or(0, Section::holes));
+            if holes > length.saturating_add(MOST_HOLES) {
+                return Err(self.bad_member(&name, "has more holes than any image would"));
+            }
             if let Some(member) = self.member(&name, &entry, section, length)? {
                 self.add(&name, member)?;
             }

@@ -549,17 +549,7 @@ fn map(text: &str) -> Vec<u8> {
 }
 
 fn sparse(map: &[u8], size: &str, name: &str) -> Tarball {
-    let version = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")];
-    let extensions = [
-        version[0],
-        version[1],
-        ("GNU.sparse.name", name),
-        ("GNU.sparse.realsize", size),
-    ];
-    Tarball::new()
-        .layout(&[])
-        .extended(&extensions)
-        .file("GNUSparseFile.1/x", map)
+    Tarball::new().layout(&[]).sparse(map, size, name)
 }
 
 #[test]
@@ -572,6 +562,25 @@ fn a_sparse_file_is_read_with_its_holes() {
     assert_eq!(archive.blob_size(&Digest::sha256(whole)).unwrap(), Some(12));
     assert_eq!(read(&archive, whole).unwrap(), whole);
     assert_eq!(read(&archive, b"next").unwrap(), b"next");
+}
+
+#[test]
+fn holes_that_no_disk_could_hold_are_refused() {
+    let stored = [map("1\n0\n3\n"), b"one".to_vec()].concat();
+    let (_guard, path) = sparse(&stored, &(60_u64 << 30).to_string(), "x").done();
+    let _ = Archive::open(&path).unwrap();
+    let (_guard, path) = sparse(&stored, &(1_u64 << 60).to_string(), "x").done();
+    let refused = Archive::open(&path).unwrap_err().to_string();
+    assert!(
+        refused.ends_with("the member `x` has more holes than any image would"),
+        "{refused}"
+    );
+    // Many members are no way round it.
+    let (_guard, path) = sparse(&stored, &(40_u64 << 30).to_string(), "x")
+        .sparse(&stored, &(40_u64 << 30).to_string(), "y")
+        .done();
+    let refused = Archive::open(&path).unwrap_err().to_string();
+    assert!(refused.contains("`y`"), "{refused}");
 }
 
 #[test]

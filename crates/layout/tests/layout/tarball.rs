@@ -59,6 +59,17 @@ impl Tarball {
         self
     }
 
+    /// Adds a sparse file of `size` bytes, stored as GNU's format 1.0 does.
+    pub(crate) fn sparse(self, stored: &[u8], size: &str, name: &str) -> Self {
+        let extensions = [
+            ("GNU.sparse.major", "1"),
+            ("GNU.sparse.minor", "0"),
+            ("GNU.sparse.name", name),
+            ("GNU.sparse.realsize", size),
+        ];
+        self.extended(&extensions).file("GNUSparseFile.1/x", stored)
+    }
+
     /// Ends the file. The directory goes with the guard.
     pub(crate) fn done(self) -> (TempDir, PathBuf) {
         self.tar.into_inner().unwrap();
