@@ -1,6 +1,5 @@
 //! An archive: a layout in a tar file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +14,7 @@ use crate::entry::Entry;
 use crate::error::LayoutError;
 use crate::index::Index;
 use crate::layout::Layout;
+use crate::settled::settled;
 use crate::store::{BlobReader, Store, Version};
 
 /// A tar file that holds an OCI image layout, or what `docker save` wrote. Clones share it.
@@ -29,7 +29,7 @@ pub struct Archive(Arc<Shared>);
 struct Shared {
     /// As it was named.
     path: PathBuf,
-    /// The file that is replaced, through links.
+    /// The file that is made or replaced, through links.
     target: PathBuf,
     form: Form,
     state: Mutex<State>,
@@ -82,7 +82,7 @@ impl Archive {
         };
         Self(Arc::new(Shared {
             path: path.to_owned(),
-            target: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+            target: settled(path),
             form,
             state: Mutex::new(state),
         }))

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use oci::{Algorithm, Digest};
-use transship_layout::{Archive, LayoutError, Store};
+use transship_layout::{Archive, LayoutError, Store, settled};
 
 use crate::common::{manifest, repository, tag};
 use crate::tarball::{Tarball, beside, entry, members};
@@ -707,4 +707,50 @@ fn an_entry_without_a_tag_comes_after_those_with_one() {
     );
     archive.finish().unwrap();
     assert_eq!(Archive::open(&path).unwrap().entries().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_what_is_missing_stays_one_and_the_archive_is_made_where_it_leads() {
+    let directory = tempfile::TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("links")).unwrap();
+    let link = directory.path().join("links/x.tar");
+    std::os::unix::fs::symlink("y.tar", &link).unwrap();
+    std::os::unix::fs::symlink("../deep/z.tar", directory.path().join("links/y.tar")).unwrap();
+    let archive = Archive::open_or_create(&link).unwrap();
+    put(&archive, "v1", b"one");
+    archive.finish().unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(
+        fs::symlink_metadata(directory.path().join("deep/z.tar"))
+            .unwrap()
+            .is_file()
+    );
+    assert_eq!(tags(&link), ["v1"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn one_file_has_one_path_though_it_is_missing() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::TempDir::new().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    fs::create_dir(root.join("real")).unwrap();
+    symlink("real", root.join("other")).unwrap();
+    symlink("other/x.tar", root.join("dangling")).unwrap();
+    symlink("circle", root.join("circle")).unwrap();
+    for spelling in ["real/x.tar", "real/../other/./x.tar", "other/x.tar", "dangling"] {
+        assert_eq!(
+            settled(&root.join(spelling)),
+            root.join("real/x.tar"),
+            "{spelling}"
+        );
+    }
+    assert_eq!(
+        settled(&root.join("other/deep/x.tar")),
+        root.join("real/deep/x.tar")
+    );
+    assert_eq!(settled(&root.join("circle")), root.join("circle"));
+    let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+    assert_eq!(settled(Path::new("missing.tar")), here.join("missing.tar"));
 }
