@@ -116,7 +116,7 @@ pub(crate) fn regular_file(path: &Path) -> Result<Option<Metadata>, LayoutError>
     }
 }
 
-fn check_directory(path: &Path) -> Result<Option<()>, LayoutError> {
+pub(crate) fn check_directory(path: &Path) -> Result<Option<()>, LayoutError> {
     match if_present(fs::symlink_metadata(path)).map_err(io("read", path))? {
         Some(metadata) if !metadata.is_dir() => Err(LayoutError::Kind {
             path: path.to_owned(),

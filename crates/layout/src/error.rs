@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use oci::{Digest, JsonError};
 
@@ -161,6 +162,14 @@ pub enum LayoutError {
         /// The archive.
         path: PathBuf,
     },
+    /// The archive could not be made, for whoever wrote to it.
+    #[error("{} has nothing of what was written to it", .path.display())]
+    Lost {
+        /// The archive.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<LayoutError>,
+    },
     /// An archive of a kind that is only read.
     #[error("{} is an archive of `docker save`, which is only read", .path.display())]
     ReadOnly {
@@ -193,6 +202,7 @@ impl LayoutError {
             | Self::Lacks { path, .. }
             | Self::Busy { path }
             | Self::Changed { path }
+            | Self::Lost { path, .. }
             | Self::ReadOnly { path } => path,
         }
     }
@@ -213,6 +223,7 @@ impl LayoutError {
             }
             Self::Busy { .. } => "wait until that is done, and run it again".to_owned(),
             Self::Changed { .. } => "run it again".to_owned(),
+            Self::Lost { source, .. } => return source.hint(),
             Self::ReadOnly { .. } => "write an OCI image layout instead: oci-archive:FILE".to_owned(),
             _ => return None,
         })

@@ -15,7 +15,7 @@ use crate::entry::Entry;
 use crate::error::{LayoutError, if_present, io};
 use crate::index::Index;
 use crate::lock::Lock;
-use crate::temporary::{Temporary, sweep};
+use crate::temporary::{Access, Temporary, sweep};
 
 /// The largest `index.json` that is read, in bytes: room for half a million entries.
 pub(crate) const MAX_INDEX: u64 = 256 << 20;
@@ -257,7 +257,7 @@ impl Layout {
     pub fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<(), LayoutError> {
         let path = Blobs::of(&self.root).make_room(digest)?;
         verify(&path, digest, Digest::of(digest.algorithm(), bytes))?;
-        let mut temporary = self.temporary()?;
+        let mut temporary = self.temporary(Access::Owner)?;
         temporary.write(bytes)?;
         temporary.persist(&path)
     }
@@ -267,7 +267,10 @@ impl Layout {
     /// # Errors
     /// What the disk refuses.
     pub fn start_blob(&self) -> Result<BlobWriter, LayoutError> {
-        Ok(BlobWriter::new(Arc::clone(&self.root), self.temporary()?))
+        Ok(BlobWriter::new(
+            Arc::clone(&self.root),
+            self.temporary(Access::Owner)?,
+        ))
     }
 
     /// Removes a blob. Returns false where there was none. Entries stay.
@@ -319,8 +322,8 @@ impl Layout {
         Index::parse(&path, &read_limited(&file, &path, MAX_INDEX)?)
     }
 
-    pub(crate) fn temporary(&self) -> Result<Temporary, LayoutError> {
-        Temporary::new(&self.root, &self.lock()?)
+    pub(crate) fn temporary(&self, access: Access) -> Result<Temporary, LayoutError> {
+        Temporary::with(&self.root, access, &self.lock()?)
     }
 
     fn lock(&self) -> Result<Lock, LayoutError> {

@@ -13,6 +13,7 @@ mod error;
 mod index;
 mod layout;
 mod lock;
+mod settled;
 mod store;
 mod temporary;
 
@@ -21,4 +22,5 @@ pub use blob::BlobWriter;
 pub use entry::{Entry, REF_NAME, REPOSITORY};
 pub use error::LayoutError;
 pub use layout::Layout;
+pub use settled::settled;
 pub use store::{BlobReader, Store, Version};

@@ -97,7 +97,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Makes what was written last, where writing alone does not.
     ///
     /// # Errors
-    /// What the disk refuses. Then the store is as it was before the first write.
+    /// What the disk refuses. Then the store is as it was before the first write, and takes no others: this fails again
+    /// for everyone who shares it.
     fn finish(&self) -> Result<(), LayoutError>;
 }
 

@@ -15,7 +15,16 @@ const SUFFIX: &str = ".tmp";
 /// Counts the temporary files of this process, so that no two share a name.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// A file under a name of its own in the layout's directory, readable by its owner only.
+/// For whom a file is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Its owner alone, until it is whole.
+    Owner,
+    /// Everybody, but for what the process's umask takes away.
+    Usual,
+}
+
+/// A file under a name of its own in the layout's directory, for its owner only unless that is asked for.
 ///
 /// Removed when dropped. It is locked as long as it is open: the leftovers of a killed process are those that are not.
 #[derive(Debug)]
@@ -27,11 +36,16 @@ pub(crate) struct Temporary {
 
 impl Temporary {
     /// Makes an empty file in `directory`. The layout's lock keeps [`sweep`] away until the file has its own.
-    pub(crate) fn new(directory: &Path, _layout: &Lock) -> Result<Self, LayoutError> {
+    pub(crate) fn new(directory: &Path, layout: &Lock) -> Result<Self, LayoutError> {
+        Self::with(directory, Access::Owner, layout)
+    }
+
+    /// As [`Temporary::new`], for others too if they may.
+    pub(crate) fn with(directory: &Path, access: Access, _layout: &Lock) -> Result<Self, LayoutError> {
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let path = directory.join(format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id()));
-            match create(&path) {
+            match create(&path, access) {
                 Ok(file) => {
                     let temporary = Self {
                         path,
@@ -109,18 +123,29 @@ fn remove_if_left(path: &Path) -> Result<(), LayoutError> {
     Ok(())
 }
 
-fn is_temporary(name: &OsStr) -> bool {
+pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.to_str()
         .is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
 }
 
-fn create(path: &Path) -> io::Result<File> {
+fn create(path: &Path, access: Access) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    restrict(&mut options, access);
     options.open(path)
 }
+
+#[cfg(unix)]
+fn restrict(options: &mut OpenOptions, access: Access) {
+    let mode = match access {
+        Access::Owner => 0o600,
+        Access::Usual => 0o666,
+    };
+    std::os::unix::fs::OpenOptionsExt::mode(options, mode);
+}
+
+#[cfg(not(unix))]
+fn restrict(_options: &mut OpenOptions, _access: Access) {}
 
 #[cfg(unix)]
 fn publish(file: &File) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use oci::{AttachmentTag, Descriptor};
-use planner::{Op, OpKind, Plan, ProblemKind, Side};
+use planner::{Op, OpKind, Plan, ProblemKind, RegistryName, Side};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -56,7 +56,8 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) ledger: Ledger,
     pub(crate) stopping: Option<StopReason>,
     pub(crate) abandon: bool,
-    pub(crate) ops: OpTally,
+    /// By registry.
+    pub(crate) ops: Vec<OpTally>,
     pub(crate) tags: TagTally,
     pub(crate) repositories: RepositoryTally,
     pub(crate) changes: Vec<Change>,
@@ -106,6 +107,7 @@ impl<'a> Dispatcher<'a> {
                 .get(name)
                 .map_or(1, |connected| connected.concurrency)
         };
+        let registries = graph.registries().len();
         let window = options.memory.min(WINDOW);
         let fitting = usize::try_from(options.memory / WINDOW).unwrap_or(usize::MAX);
         Self {
@@ -115,7 +117,7 @@ impl<'a> Dispatcher<'a> {
             context: Arc::new(Context::new(connections, events, options, window)),
             open: nodes.len(),
             nodes,
-            queues: vec![BTreeSet::new(); graph.registries().len()],
+            queues: vec![BTreeSet::new(); registries],
             gathering: HashMap::new(),
             awaited: plan.ops.iter().map(|op| op.at.len()).collect(),
             reads: HashMap::new(),
@@ -132,7 +134,7 @@ impl<'a> Dispatcher<'a> {
             ledger: Ledger::default(),
             stopping: None,
             abandon: false,
-            ops: OpTally::default(),
+            ops: vec![OpTally::default(); registries],
             tags: TagTally::default(),
             repositories: RepositoryTally::default(),
             changes: Vec::new(),
@@ -140,8 +142,8 @@ impl<'a> Dispatcher<'a> {
         }
     }
 
-    /// Runs the plan to its end, or until it is stopped.
-    pub(crate) async fn run(mut self, mut stop: Stop) -> Report {
+    /// Runs the plan to its end, or until it is stopped. Tells the ops by registry too.
+    pub(crate) async fn run(mut self, mut stop: Stop) -> (Report, BTreeMap<RegistryName, OpTally>) {
         for node in 0..self.graph.len() {
             if self.nodes[node].stage == Stage::Waiting(0) {
                 self.ready(node);
@@ -332,7 +334,7 @@ impl<'a> Dispatcher<'a> {
         Some(self.ledger.record(&op.id, &fault, Loss::Op).0)
     }
 
-    fn report(mut self) -> Report {
+    fn report(mut self) -> (Report, BTreeMap<RegistryName, OpTally>) {
         let unfinished = self.open > 0;
         let cause = self.stranded();
         for node in 0..self.graph.len() {
@@ -346,10 +348,13 @@ impl<'a> Dispatcher<'a> {
         report.tags.unchanged += self.tags.unchanged;
         report.tags.failed += self.tags.failed;
         report.repositories = self.repositories;
-        report.ops = self.ops;
+        for ops in &self.ops {
+            report.ops.add(*ops);
+        }
         report.retries = self.retries;
         report.failures = self.ledger.into_failures();
-        report
+        let by_registry = self.graph.registries().iter().cloned().zip(self.ops).collect();
+        (report, by_registry)
     }
 }
 

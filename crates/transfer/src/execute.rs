@@ -63,10 +63,10 @@ pub async fn execute(
         ops: plan.ops.len(),
         placements,
     });
-    let mut report = Dispatcher::new(plan, connections, options, events)
+    let (mut report, ops) = Dispatcher::new(plan, connections, options, events)
         .run(stop)
         .await;
-    finish(plan, connections, events, &mut report).await;
+    finish(plan, connections, events, &ops, &mut report).await;
     for (name, traffic) in connections.traffic() {
         report.retries += traffic.retries;
         report.requests.insert(name, traffic.requests);

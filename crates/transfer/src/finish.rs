@@ -1,16 +1,24 @@
 //! The end of a run: registries that keep what was written until then make it last.
 
+use std::collections::BTreeMap;
+
 use planner::{Plan, RegistryName, Side};
 use registry::Error;
 
 use crate::fault::Fault;
 use crate::report::Failure;
-use crate::{Connections, Event, Events, Report};
+use crate::{Connections, Event, Events, OpTally, Report};
 
 /// Finishes every registry that the plan writes to.
 ///
-/// One that can't has nothing of what was written: its tags count as failed.
-pub(crate) async fn finish(plan: &Plan, connections: &Connections, events: &Events, report: &mut Report) {
+/// One that can't has nothing of what was written: its tags and ops count as failed. `ops` has them by registry.
+pub(crate) async fn finish(
+    plan: &Plan,
+    connections: &Connections,
+    events: &Events,
+    ops: &BTreeMap<RegistryName, OpTally>,
+    report: &mut Report,
+) {
     for (name, connected) in connections.by_name() {
         let written = plan
             .ops
@@ -25,12 +33,13 @@ pub(crate) async fn finish(plan: &Plan, connections: &Connections, events: &Even
             });
         }
         if let Err(error) = connected.registry.finish().await {
-            lose(plan, name, &error, report);
+            let done = ops.get(name).copied().unwrap_or_default();
+            lose(plan, name, done, &error, report);
         }
     }
 }
 
-fn lose(plan: &Plan, name: &RegistryName, error: &Error, report: &mut Report) {
+fn lose(plan: &Plan, name: &RegistryName, done: OpTally, error: &Error, report: &mut Report) {
     let before = report.changes.len();
     report.changes.retain(|change| change.registry != *name);
     let lost = (before - report.changes.len()) as u64;
@@ -45,7 +54,7 @@ fn lose(plan: &Plan, name: &RegistryName, error: &Error, report: &mut Report) {
     };
     let fault = Fault::of(Side::Target, &at.place(), error);
     report.failures.push(Failure {
-        affected: lost,
+        affected: report.ops.lose(done),
         ..Failure::of(&op.id, &fault)
     });
     report.failures.sort();

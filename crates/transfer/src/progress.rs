@@ -137,7 +137,7 @@ impl Dispatcher<'_> {
         self.nodes[node].stage = Stage::Ended(outcome);
         self.nodes[node].cause = cause;
         self.open -= 1;
-        self.ops.count(outcome);
+        self.ops[self.graph.registry(node)].count(outcome);
         self.count_tag(node, outcome);
         if let Some(cause) = cause {
             self.ledger.affect(cause);

@@ -138,6 +138,24 @@ impl OpTally {
         *counter += 1;
     }
 
+    pub(crate) fn add(&mut self, other: Self) {
+        self.done += other.done;
+        self.already_done += other.already_done;
+        self.mounted += other.mounted;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
+    /// Counts what stood `at` a registry as failed: it did not last, found or done. Returns how many ops that costs.
+    pub(crate) fn lose(&mut self, at: Self) -> u64 {
+        self.done -= at.done;
+        // It may have been found where another name of the same archive had put it.
+        self.already_done -= at.already_done;
+        self.mounted -= at.mounted;
+        self.failed += at.achieved();
+        at.achieved()
+    }
+
     fn achieved(&self) -> u64 {
         self.done + self.already_done + self.mounted
     }

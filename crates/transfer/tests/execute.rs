@@ -305,7 +305,23 @@ async fn what_does_not_last_at_the_end_was_not_written() {
         (failure.registry.as_str(), failure.kind),
         ("x", ProblemKind::Quota)
     );
-    assert_eq!((failure.error.as_str(), failure.affected), ("finish x", 1));
+    assert_eq!((failure.error.as_str(), failure.affected), ("finish x", 3));
+    assert_eq!((report.ops.done, report.ops.failed), (3, 3));
+}
+
+#[tokio::test]
+async fn a_run_of_which_nothing_lasts_has_failed() {
+    let image = Image::new("layer");
+    let (src, x, y) = (source(&image), Fake::new("x"), Fake::new("y"));
+    x.never_finishes(ErrorKind::Other);
+    y.never_finishes(ErrorKind::Other);
+    let report = run(&copied(&image, &["x/app", "y/app"]), &[&src, &x, &y]).await;
+    assert_eq!(report.outcome, RunOutcome::Failed);
+    assert_eq!((report.tags.written, report.tags.failed), (0, 2));
+    assert_eq!((report.ops.done, report.ops.failed), (0, 6));
+    let at: Vec<&str> = report.failures.iter().map(|one| one.registry.as_str()).collect();
+    assert_eq!(at, ["x", "y"]);
+    assert!(report.changes.is_empty());
 }
 
 #[tokio::test]

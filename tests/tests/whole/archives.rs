@@ -442,6 +442,43 @@ async fn an_archive_that_another_program_changes_during_a_run_is_left_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_name_of_an_archive_that_could_not_be_made_counts_as_written() {
+    let Some(site) = to_archive(&[("team/app", single("v1", 1, 2_000))]).await else {
+        return;
+    };
+    let slow = Fault::Throttle {
+        bytes_per_second: 500,
+    };
+    let mut asked = hold_back(&site, slow);
+    let source = format!("{}/team/app:v1", site.source.proxy.host());
+    let targets = [
+        "oci-archive:usb.tar",
+        "oci-archive:usb.tar:a/b:v1",
+        "oci-archive:usb.tar:c:v2",
+    ];
+    let arguments = [&["copy", "--report", "report.json", &source], &targets[..]].concat();
+    let child = site
+        .sandbox
+        .command(&arguments)
+        .spawn()
+        .expect("the binary can be run");
+    asked.recv().await.expect("a blob is asked for");
+    is_begun(&site).await;
+    site.sandbox.write("usb.tar", "somebody else's");
+    let failed = finish(child, &arguments).await.expect(1);
+    assert_eq!(failed.stdout, "");
+    let report = site.json("report.json");
+    assert_eq!(
+        (&report["tags"]["written"], &report["tags"]["failed"]),
+        (&0.into(), &3.into())
+    );
+    assert_eq!(
+        (&report["ops"]["done"], &report["outcome"]),
+        (&0.into(), &"failed".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_layer_of_an_archive_is_not_copied() {
     let Some(site) = to_archive(&[("team/app", single("v1", 1, 5_000))]).await else {
         return;

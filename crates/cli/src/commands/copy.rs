@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use oci::{Digest, ManifestReference, Platform};
+use oci::{AttachmentTag, Digest, ManifestReference, Platform};
 use planner::config::{self, CopyOptions};
 use planner::survey::Known;
-use planner::{Answer, Place, Question, Side, Spec, Survey};
-use transfer::{Connections, Report};
+use planner::{Answer, Op, Place, Plan, Question, Side, Spec, Survey};
+use transfer::{Change, Connections, Report};
 
 use crate::arguments::{Copy, Format};
 use crate::connect::{self, Manner};
@@ -61,7 +61,7 @@ async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<
         keep(path, &digest)?;
     }
     if arguments.run.format == Format::Text && done.stopped_by.is_none() {
-        context.text(&copies(&spec, &digest, done))?;
+        context.text(&copies(&spec, &surveyed.plan, &digest, done))?;
     }
     Ok(exit)
 }
@@ -109,7 +109,7 @@ fn keep(path: &Path, digest: &Digest) -> Result<(), Failure> {
 }
 
 /// Says what stands where now, a line per place where nothing went wrong.
-fn copies(spec: &Spec, digest: &Digest, done: &Report) -> String {
+fn copies(spec: &Spec, plan: &Plan, digest: &Digest, done: &Report) -> String {
     let targets = spec
         .mirrors
         .iter()
@@ -117,7 +117,7 @@ fn copies(spec: &Spec, digest: &Digest, done: &Report) -> String {
         .flat_map(|source| &source.targets)
         .map(|target| &target.place);
     // A place with several tags is still one place.
-    let stand: BTreeSet<&Place> = targets.filter(|place| !went_wrong(place, done)).collect();
+    let stand: BTreeSet<&Place> = targets.filter(|place| !went_wrong(place, plan, done)).collect();
     let lines = stand.into_iter().filter_map(|place| {
         let name = spec
             .registries
@@ -129,9 +129,10 @@ fn copies(spec: &Spec, digest: &Digest, done: &Report) -> String {
     lines.collect()
 }
 
-fn went_wrong(place: &Place, done: &Report) -> bool {
+fn went_wrong(place: &Place, plan: &Plan, done: &Report) -> bool {
     let failed = done.failures.iter().any(|failure| failure.place() == *place);
     failed
+        || may_share_a_failure(place, plan, done)
         || done.blocked.iter().any(|problem| {
             let all = problem
                 .repository
@@ -139,6 +140,29 @@ fn went_wrong(place: &Place, done: &Report) -> bool {
                 .is_none_or(|name| *name == place.repository);
             problem.side == Side::Source || problem.registry == place.registry && all
         })
+}
+
+/// A root cause is named where it was met first. Tells whether one of the registry's may concern this place too: unless
+/// all of its tags were written.
+fn may_share_a_failure(place: &Place, plan: &Plan, done: &Report) -> bool {
+    let here = |op: &&Op| op.at.iter().any(|at| at.place() == *place);
+    let mut tags = plan
+        .ops
+        .iter()
+        .filter(here)
+        .filter_map(|op| op.tag.as_ref())
+        .filter(|tag| AttachmentTag::scheme(tag).is_none())
+        .peekable();
+    let is_written = |tag| {
+        let is_change = |change: &Change| {
+            (&change.registry, &change.repository, &change.tag) == (&place.registry, &place.repository, tag)
+        };
+        done.changes.iter().any(is_change)
+    };
+    let failed = |failure: &transfer::Failure| failure.registry == place.registry;
+    plan.ops.iter().any(|op| here(&op))
+        && done.failures.iter().any(failed)
+        && (tags.peek().is_none() || !tags.all(is_written))
 }
 
 /// Finds the digest that was copied, from what the source answered.

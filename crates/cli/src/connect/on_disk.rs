@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use layout::{Archive, Layout, LayoutError, Store};
+use layout::{Archive, Layout, LayoutError, Store, settled};
 use planner::RegistryName;
 use planner::config::{Connection, LayoutForm, Resolved};
 use provider::{Class, GenericProvider, Profile};
@@ -24,7 +24,7 @@ pub(super) struct Archives(Mutex<BTreeMap<PathBuf, Archive>>);
 impl Archives {
     fn open(&self, path: &Path, role: Role) -> Result<Archive, LayoutError> {
         let mut opened = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = file(path);
+        let file = settled(path);
         if let Some(archive) = opened.get(&file) {
             return Ok(archive.clone());
         }
@@ -35,12 +35,6 @@ impl Archives {
         opened.insert(file, archive.clone());
         Ok(archive)
     }
-}
-
-/// Gives one file one path, as far as can be told where it is missing.
-fn file(path: &Path) -> PathBuf {
-    let found = path.canonicalize().or_else(|_| std::path::absolute(path));
-    found.unwrap_or_else(|_| path.to_owned())
 }
 
 /// Opens a layout; one that is only written to may be missing yet.
@@ -71,18 +65,9 @@ pub(super) fn reach(
         provider: Arc::new(provider),
         concurrency: CONCURRENCY,
         host: None,
-        layout: Some(settled(Path::new(path))),
+        layout: Some(settled(path)),
         settings: None,
     }
-}
-
-/// The one path of a directory, whoever names it; it may be missing yet.
-fn settled(path: &Path) -> PathBuf {
-    let missing = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
-    let settled = path.canonicalize().ok().or_else(missing);
-    settled
-        .or_else(|| std::path::absolute(path).ok())
-        .unwrap_or_else(|| path.to_owned())
 }
 
 /// Opens a layout that is there.

@@ -135,7 +135,7 @@ impl Follower {
                     .line(&format!("retrying an upload to {place}: {error}"));
             }
             Event::GivenUp { error } | Event::Unlocked { error } => self.screen.line(error),
-            Event::Finishing { registry } => self.screen.detail(|| format!("finishing {registry}")),
+            Event::Finishing { registry } => self.screen.line(&format!("finishing {registry}")),
             Event::Stopping { reason } => self.screen.line(stopping(*reason)),
             Event::RoundEnded { .. }
             | Event::PlanStarted { .. }

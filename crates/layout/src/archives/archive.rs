@@ -1,6 +1,5 @@
 //! An archive: a layout in a tar file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +14,7 @@ use crate::entry::Entry;
 use crate::error::LayoutError;
 use crate::index::Index;
 use crate::layout::Layout;
+use crate::settled::settled;
 use crate::store::{BlobReader, Store, Version};
 
 /// A tar file that holds an OCI image layout, or what `docker save` wrote. Clones share it.
@@ -29,7 +29,7 @@ pub struct Archive(Arc<Shared>);
 struct Shared {
     /// As it was named.
     path: PathBuf,
-    /// The file that is replaced, through links.
+    /// The file that is made or replaced, through links.
     target: PathBuf,
     form: Form,
     state: Mutex<State>,
@@ -45,6 +45,8 @@ enum Form {
 struct State {
     held: Arc<Held>,
     spool: Option<Arc<Spool>>,
+    /// Why what was written is lost, if it is. Whoever shares the archive is told, however often it asks.
+    lost: Option<Arc<LayoutError>>,
 }
 
 impl Archive {
@@ -76,10 +78,11 @@ impl Archive {
         let state = State {
             held: Arc::new(held),
             spool: None,
+            lost: None,
         };
         Self(Arc::new(Shared {
             path: path.to_owned(),
-            target: fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+            target: settled(path),
             form,
             state: Mutex::new(state),
         }))
@@ -109,13 +112,19 @@ impl Archive {
             return Err(LayoutError::ReadOnly { path: path.clone() });
         }
         let mut state = self.lock();
+        self.refuse_lost(&state)?;
         if let Some(spool) = &state.spool {
             return Ok(Arc::clone(spool));
         }
         let lock = WriteLock::take(target)?;
         if Version::at(target) != state.held.version {
-            // Another process was done with it between our look and our write.
-            state.held = Arc::new(Held::layout_if_any(target)?);
+            // Another process was done with it between our look and our write. What we saw must be there still: what
+            // is written may consist of it.
+            let now = Held::layout_if_any(target)?;
+            if !now.has_blobs_of(&state.held) {
+                return Err(LayoutError::Changed { path: path.clone() });
+            }
+            state.held = Arc::new(now);
         }
         if let Some(name) = state.held.link.clone() {
             return Err(LayoutError::Member {
@@ -127,6 +136,25 @@ impl Archive {
         let spool = Arc::new(Spool::start(lock, &state.held.index.clone().into_bytes())?);
         state.spool = Some(Arc::clone(&spool));
         Ok(spool)
+    }
+
+    fn refuse_lost(&self, state: &State) -> Result<(), LayoutError> {
+        let Some(source) = state.lost.clone() else {
+            return Ok(());
+        };
+        let path = self.0.path.clone();
+        Err(LayoutError::Lost { path, source })
+    }
+
+    /// Puts the new archive in the old one's place, where anything changed.
+    fn replace(&self, held: &Held, spool: &Spool) -> Result<Option<Held>, LayoutError> {
+        let index = spool.layout().index()?.sorted();
+        let bytes = |index: &Index| index.clone().sorted().into_bytes();
+        if bytes(&index) == bytes(&held.index) && spool.layout().blobs()?.is_empty() {
+            return Ok(None);
+        }
+        assemble(&self.0.target, held, spool, index)?;
+        Held::layout(&self.0.target).map(Some)
     }
 
     fn written(&self) -> Option<Layout> {
@@ -144,7 +172,7 @@ impl Store for Archive {
     }
 
     fn version(&self) -> Option<Version> {
-        let State { held, spool } = self.state();
+        let State { held, spool, .. } = self.state();
         match spool {
             Some(spool) => Store::version(spool.layout()),
             None => held.version.clone(),
@@ -152,7 +180,7 @@ impl Store for Archive {
     }
 
     fn entries(&self) -> Result<Vec<Entry>, LayoutError> {
-        let State { held, spool } = self.state();
+        let State { held, spool, .. } = self.state();
         match spool {
             Some(spool) => spool.layout().entries(),
             None => Ok(held.index.entries().cloned().collect()),
@@ -164,7 +192,7 @@ impl Store for Archive {
         repository: Option<&RepositoryName>,
         tag: &Tag,
     ) -> Result<Option<Descriptor>, LayoutError> {
-        let State { held, spool } = self.state();
+        let State { held, spool, .. } = self.state();
         match spool {
             Some(spool) => spool.layout().resolve(repository, tag),
             None => held.index.resolve(repository, tag),
@@ -232,16 +260,15 @@ impl Store for Archive {
 
     fn finish(&self) -> Result<(), LayoutError> {
         let mut state = self.lock();
+        self.refuse_lost(&state)?;
         let Some(spool) = state.spool.take() else {
             return Ok(());
         };
-        let index = spool.layout().index()?.sorted();
-        let bytes = |index: &Index| index.clone().sorted().into_bytes();
-        if bytes(&index) == bytes(&state.held.index) && spool.layout().blobs()?.is_empty() {
-            return Ok(());
+        match self.replace(&state.held, &spool) {
+            Ok(None) => {}
+            Ok(Some(held)) => state.held = Arc::new(held),
+            Err(error) => state.lost = Some(Arc::new(error)),
         }
-        assemble(&self.0.target, &state.held, &spool, index)?;
-        state.held = Arc::new(Held::layout(&self.0.target)?);
-        Ok(())
+        self.refuse_lost(&state)
     }
 }

@@ -1,16 +1,18 @@
 //! Makes an archive of what it held and what was written since.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata};
+use std::io::ErrorKind::{PermissionDenied, Unsupported};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use super::held::{Held, member};
 use super::spool::Spool;
-use crate::error::{LayoutError, io};
+use crate::error::{LayoutError, if_present, io};
 use crate::index::Index;
 use crate::layout::MARKER;
 use crate::store::{BlobReader, Version};
+use crate::temporary::Access;
 
 /// How much is copied at once.
 const CHUNK: usize = 256 << 10;
@@ -26,7 +28,11 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// What the disk refuses, and an archive that another program has changed in the meantime. It stays as it is then.
 pub(super) fn assemble(path: &Path, held: &Held, spool: &Spool, index: Index) -> Result<(), LayoutError> {
-    let temporary = spool.assembling()?;
+    let old = if_present(fs::metadata(path)).map_err(io("read", path))?;
+    let temporary = spool.assembling(match old {
+        Some(_) => Access::Owner,
+        None => Access::Usual,
+    })?;
     let written = write(temporary.file(), held, spool, index);
     // Also where that failed: who reads a file that is being changed meets errors that say less.
     if Version::at(path) != held.version {
@@ -38,7 +44,7 @@ pub(super) fn assemble(path: &Path, held: &Held, spool: &Spool, index: Index) ->
         Failed::Disk(error) => io("write", path)(error),
         Failed::Layout(error) => error,
     })?;
-    keep_mode(temporary.file(), path)?;
+    keep_permissions(temporary.file(), old.as_ref(), path)?;
     temporary.rename(path)
 }
 
@@ -124,30 +130,28 @@ impl<R: Read> Read for Exact<R> {
     }
 }
 
-/// Gives the new archive the mode of the old one, or the usual one.
-fn keep_mode(file: &File, path: &Path) -> Result<(), LayoutError> {
-    let Some(permissions) = fs::metadata(path)
-        .map(|there| there.permissions())
-        .ok()
-        .or_else(usual)
-    else {
+/// Gives the new archive the mode and the owner of the old one. One that is new has what the directory gives its files.
+fn keep_permissions(file: &File, old: Option<&Metadata>, path: &Path) -> Result<(), LayoutError> {
+    let Some(old) = old else {
         return Ok(());
     };
+    // Before the mode, which a change of owners may take bits from.
+    keep_owner(file, old);
     // A filesystem without modes keeps what it has.
-    match file.set_permissions(permissions) {
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => {
+    match file.set_permissions(old.permissions()) {
+        Err(error) if !matches!(error.kind(), PermissionDenied | Unsupported) => {
             Err(io("change the mode of", path)(error))
         }
         _ => Ok(()),
     }
 }
 
+/// Most users may give nothing away, but to groups of their own: then the archive belongs to whoever wrote it last.
 #[cfg(unix)]
-fn usual() -> Option<Permissions> {
-    Some(std::os::unix::fs::PermissionsExt::from_mode(MODE))
+fn keep_owner(file: &File, old: &Metadata) {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let _ = fchown(file, Some(old.uid()), Some(old.gid())).or_else(|_| fchown(file, None, Some(old.gid())));
 }
 
 #[cfg(not(unix))]
-fn usual() -> Option<Permissions> {
-    None
-}
+fn keep_owner(_file: &File, _old: &Metadata) {}

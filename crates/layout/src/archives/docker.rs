@@ -9,6 +9,7 @@ use oci::{Algorithm, Descriptor, Digest, Hasher, MAX_MANIFEST, MediaType, docker
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::compression::{TELLING, compression};
 use super::held::{Blob, Held, digest};
 use super::members::Members;
 use super::name::tidy;
@@ -25,9 +26,6 @@ const MAX_CONFIG: u64 = MAX_MANIFEST as u64;
 
 /// How much of a layer is hashed at once.
 const CHUNK: usize = 256 << 10;
-
-/// How a file that gzip compressed begins.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// An image, as `manifest.json` lists it.
 #[derive(Deserialize)]
@@ -172,16 +170,11 @@ impl Docker<'_> {
         }
         let path = self.members.path_of(name);
         let mut start = Vec::new();
-        let mut reader = layer.reader();
-        let failed = io("read", &path);
-        let compressed = match reader.by_ref().take(GZIP.len() as u64).read_to_end(&mut start) {
-            Ok(_) => start == GZIP,
-            Err(error) => return Err(failed(error)),
-        };
-        if compressed {
-            hash(layer, &path)
-        } else {
-            Ok(identity)
+        let read = layer.reader().take(TELLING).read_to_end(&mut start);
+        read.map_err(io("read", &path))?;
+        match compression(&start) {
+            Some(_) => hash(layer, &path),
+            None => Ok(identity),
         }
     }
 }

@@ -96,6 +96,15 @@ impl Held {
         }
     }
 
+    /// Returns true where every blob of `other` is here too.
+    pub(crate) fn has_blobs_of(&self, other: &Self) -> bool {
+        let size = |held: &Self, digest| held.blobs.get(digest).map(Blob::size);
+        other
+            .blobs
+            .keys()
+            .all(|digest| size(self, digest) == size(other, digest))
+    }
+
     fn take(&mut self, members: &Members, name: &str) -> Result<(), LayoutError> {
         if let Some(digest) = digest(name) {
             if let Some(section) = members.find(name)? {

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::compression::{TELLING, compression};
 use super::headers::Headers;
 use super::name::{follow, tidy};
 use super::section::Section;
@@ -15,13 +16,9 @@ use crate::store::Version;
 /// How many links may lead to one another.
 const MOST_LINKS: usize = 8;
 
-/// How compressed files begin, and what they are compressed with.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (&[0x1f, 0x8b], "gzip"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
-    (&[0xfd, b'7', b'z', b'X', b'Z'], "xz"),
-    (b"BZh", "bzip2"),
-];
+/// How much longer than the archive the holes of its sparse members may be in all, in bytes. No registry takes a layer of
+/// that length, and a header of 512 bytes can promise what no disk holds.
+const MOST_HOLES: u64 = 64 << 30;
 
 /// A tar file whose headers were read once. Its members are read by their positions, nothing is unpacked.
 #[derive(Debug)]
@@ -106,9 +103,9 @@ impl Members {
     }
 
     fn refuse_compressed(&self, size: u64) -> Result<(), LayoutError> {
-        let start = Section::new(&self.file, 0, size.min(8)).read(&self.path, 8)?;
-        match COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
-            Some((_, compression)) => Err(LayoutError::Compressed {
+        let start = Section::new(&self.file, 0, size.min(TELLING)).read(&self.path, TELLING)?;
+        match compression(&start) {
+            Some(compression) => Err(LayoutError::Compressed {
                 path: self.path.clone(),
                 compression,
             }),
@@ -119,15 +116,28 @@ impl Members {
     fn gather(&mut self, length: u64) -> Result<(), LayoutError> {
         let file = Arc::clone(&self.file);
         let mut archive = tar::Archive::new(Headers::of(&file));
+        let mut holes = 0_u64;
         for entry in archive.entries_with_seek().map_err(|error| self.damaged(error))? {
             let mut entry = entry.map_err(|error| self.damaged(error))?;
+            let kind = entry.header().entry_type();
+            if !is_read(kind) {
+                continue;
+            }
             let (name, section) =
                 match sparse::read(&file, &mut entry).map_err(|error| self.damaged(error))? {
                     Some(Sparse { name, section }) => (name, Some(section)),
                     None => (None, None),
                 };
             let name = name.unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+            if kind.is_file() && name.ends_with('/') {
+                // So the oldest format has its directories.
+                continue;
+            }
             let name = tidy(&name).map_err(|_| self.bad_member(&name, "leads out of the archive"))?;
+            holes = holes.saturating_add(section.as_ref().map_or(0, Section::holes));
+            if holes > length.saturating_add(MOST_HOLES) {
+                return Err(self.bad_member(&name, "has more holes than any image would"));
+            }
             if let Some(member) = self.member(&name, &entry, section, length)? {
                 self.add(&name, member)?;
             }
@@ -135,7 +145,7 @@ impl Members {
         Ok(())
     }
 
-    /// Understands a file or a link. What else there may be, directories above all, is nothing to read.
+    /// Understands a file or a link.
     fn member(
         &self,
         name: &str,
@@ -189,4 +199,11 @@ impl Members {
             problem,
         }
     }
+}
+
+/// Returns true for files and links. What else there may be is nothing to read, whatever its name: directories above all,
+/// devices, and headers that concern the whole archive.
+fn is_read(kind: tar::EntryType) -> bool {
+    let is_file = kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse();
+    is_file || kind.is_symlink() || kind.is_hard_link()
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod assembly;
+mod compression;
 mod docker;
 mod headers;
 mod held;

@@ -49,6 +49,12 @@ impl Section {
         self.size
     }
 
+    /// Returns how much of it stands nowhere.
+    pub(crate) fn holes(&self) -> u64 {
+        let stored: u64 = self.extents.iter().map(|extent| extent.length).sum();
+        self.size.saturating_sub(stored)
+    }
+
     /// Returns where the file must not end before.
     pub(crate) fn end(&self) -> u64 {
         let ends = self

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use oci::{Algorithm, Digest};
-use transship_layout::{Archive, LayoutError, Store};
+use transship_layout::{Archive, LayoutError, Store, settled};
 
 use crate::common::{manifest, repository, tag};
 use crate::tarball::{Tarball, beside, entry, members};
@@ -154,6 +154,108 @@ fn what_a_killed_process_left_behind_is_no_part_of_the_next_archive() {
     assert_eq!(beside(&path), ["x.tar"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_where_the_spool_belongs_is_refused_and_what_it_leads_to_stays() {
+    let (_guard, path) = written();
+    let home = path.with_file_name("home");
+    fs::create_dir(&home).unwrap();
+    for name in ["blobs", "index.json", "letter"] {
+        fs::write(home.join(name), b"theirs").unwrap();
+    }
+    let spool = path.with_file_name(".x.tar.transship");
+    std::os::unix::fs::symlink("home", &spool).unwrap();
+    let archive = Archive::open_or_create(&path).unwrap();
+    let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+    let told = format!(
+        "{} is not a directory but a link or another kind of file",
+        spool.display()
+    );
+    assert_eq!(refused.to_string(), told);
+    drop(archive);
+    assert_eq!(beside(&home.join("letter")), ["blobs", "index.json", "letter"]);
+    assert!(fs::symlink_metadata(&spool).unwrap().is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_where_the_lock_belongs_is_refused() {
+    let (_guard, path) = written();
+    let spool = path.with_file_name(".x.tar.transship");
+    fs::create_dir(&spool).unwrap();
+    for target in ["x.tar", "missing"] {
+        std::os::unix::fs::symlink(path.with_file_name(target), spool.join("lock")).unwrap();
+        let archive = Archive::open_or_create(&path).unwrap();
+        let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+        assert!(matches!(refused, LayoutError::Kind { .. }), "{refused}");
+        assert!(!path.with_file_name("missing").exists());
+        fs::remove_file(spool.join("lock")).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_the_spools_own_stays_and_links_in_it_are_not_followed() {
+    let (_guard, path) = written();
+    let spool = path.with_file_name(".x.tar.transship");
+    let home = path.with_file_name("home");
+    fs::create_dir(&spool).unwrap();
+    fs::create_dir(&home).unwrap();
+    fs::write(home.join("letter"), b"theirs").unwrap();
+    fs::write(spool.join("note"), b"theirs").unwrap();
+    std::os::unix::fs::symlink(&home, spool.join("blobs")).unwrap();
+    let archive = Archive::open_or_create(&path).unwrap();
+    put(&archive, "v2", b"two");
+    archive.finish().unwrap();
+    drop(archive);
+    assert_eq!(tags(&path), ["v1", "v2"]);
+    assert_eq!(beside(&home.join("letter")), ["letter"]);
+    assert_eq!(beside(&spool.join("note")), ["note"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_being_written_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    put(&archive, "v2", b"two");
+    let spool = fs::metadata(path.with_file_name(".x.tar.transship")).unwrap();
+    assert_eq!(spool.permissions().mode() & 0o777, 0o700);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_new_archive_has_the_mode_that_new_files_have() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_guard, path) = written();
+    let other = path.with_file_name("other");
+    fs::write(&other, b"").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), mode(&other));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_extended_archive_keeps_its_owner_and_its_mode_where_that_is_allowed() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let (_guard, path) = written();
+    // Nobody but root gives files away.
+    let given = chown(&path, Some(12345), Some(54321)).is_ok();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o2750)).unwrap();
+    let before = fs::metadata(&path).unwrap();
+    let archive = Archive::open_or_create(&path).unwrap();
+    put(&archive, "v2", b"two");
+    archive.finish().unwrap();
+    let after = fs::metadata(&path).unwrap();
+    assert_ne!(after.ino(), before.ino());
+    assert_eq!(
+        (after.uid(), after.gid(), after.mode()),
+        (before.uid(), before.gid(), before.mode()),
+        "{given}"
+    );
+}
+
 #[test]
 fn nothing_new_leaves_the_file_alone() {
     let (_guard, path) = written();
@@ -189,9 +291,50 @@ fn an_archive_that_somebody_else_changes_in_the_meantime_is_left() {
     let archive = Archive::open_or_create(&path).unwrap();
     put(&archive, "v2", b"two");
     fs::write(&path, b"somebody else's").unwrap();
-    let changed = archive.finish().unwrap_err();
-    assert!(matches!(changed, LayoutError::Changed { .. }), "{changed}");
+    let lost = archive.finish().unwrap_err();
+    assert!(is_changed(&lost), "{lost:?}");
+    assert_eq!(lost.hint().as_deref(), Some("run it again"));
     assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
+    assert_eq!(beside(&path), ["x.tar"]);
+}
+
+/// Tells whether what was written is lost because another program changed the archive.
+fn is_changed(error: &LayoutError) -> bool {
+    matches!(error, LayoutError::Lost { source, .. } if matches!(**source, LayoutError::Changed { .. }))
+}
+
+#[test]
+fn everyone_who_shares_an_archive_is_told_that_it_could_not_be_made() {
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    let other = archive.clone();
+    put(&archive, "v2", b"two");
+    put(&other, "v3", b"three");
+    fs::write(&path, b"somebody else's").unwrap();
+    let written = |archive: &Archive| archive.write_blob(&Digest::sha256(b"x"), b"x");
+    for told in [
+        archive.finish(),
+        other.finish(),
+        written(&other),
+        archive.finish(),
+    ] {
+        assert!(told.as_ref().is_err_and(is_changed), "{told:?}");
+    }
+    assert_eq!(beside(&path), ["x.tar"]);
+}
+
+#[test]
+fn an_archive_that_lacks_what_it_held_is_not_the_one_that_was_looked_at() {
+    let (_guard, path) = written();
+    let archive = Archive::open_or_create(&path).unwrap();
+    let (_other, replacement) = Tarball::new().layout(&[]).blob(b"two").done();
+    fs::copy(replacement, &path).unwrap();
+    let before = fs::read(&path).unwrap();
+    for _ in 0..2 {
+        let refused = archive.write_blob(&Digest::sha256(b"x"), b"x").unwrap_err();
+        assert!(matches!(refused, LayoutError::Changed { .. }), "{refused}");
+    }
+    assert!(fs::read(&path).unwrap() == before);
     assert_eq!(beside(&path), ["x.tar"]);
 }
 
@@ -334,6 +477,44 @@ fn what_leads_out_of_an_archive_is_refused() {
 }
 
 #[test]
+fn what_is_no_file_has_whatever_name_it_likes() {
+    let global = "30 GNU.sparse.name=oci-layout\n25 GNU.sparse.realsize=9\n";
+    let (_guard, path) = Tarball::new()
+        .of_kind(
+            tar::EntryType::XGlobalHeader,
+            "/tmp/GlobalHead.1.1",
+            global.as_bytes(),
+        )
+        .layout(&[])
+        .of_kind(tar::EntryType::Directory, "/", b"")
+        .of_kind(tar::EntryType::Directory, "../", b"")
+        .of_kind(tar::EntryType::Char, "/dev/null", b"")
+        .blob(b"one")
+        .done();
+    let archive = Archive::open_or_create(&path).unwrap();
+    assert_eq!(read(&archive, b"one").unwrap(), b"one");
+    put(&archive, "v1", b"two");
+    archive.finish().unwrap();
+    assert_eq!(members(&path).len(), 4);
+}
+
+#[test]
+fn a_directory_of_the_oldest_format_is_one() {
+    let (_guard, path) = Tarball::new()
+        .layout(&[])
+        .file("blobs/", b"")
+        .file("blobs/sha256/", b"")
+        .file("/old/", b"")
+        .blob(b"one")
+        .done();
+    let archive = Archive::open_or_create(&path).unwrap();
+    assert_eq!(read(&archive, b"one").unwrap(), b"one");
+    put(&archive, "v1", b"two");
+    archive.finish().unwrap();
+    assert_eq!(members(&path).len(), 4);
+}
+
+#[test]
 fn a_name_that_stands_twice_is_refused_unless_it_is_a_digest() {
     let (_guard, path) = Tarball::new().layout(&[]).layout(&[]).done();
     let refused = Archive::open(&path).unwrap_err().to_string();
@@ -368,17 +549,7 @@ fn map(text: &str) -> Vec<u8> {
 }
 
 fn sparse(map: &[u8], size: &str, name: &str) -> Tarball {
-    let version = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0")];
-    let extensions = [
-        version[0],
-        version[1],
-        ("GNU.sparse.name", name),
-        ("GNU.sparse.realsize", size),
-    ];
-    Tarball::new()
-        .layout(&[])
-        .extended(&extensions)
-        .file("GNUSparseFile.1/x", map)
+    Tarball::new().layout(&[]).sparse(map, size, name)
 }
 
 #[test]
@@ -391,6 +562,25 @@ fn a_sparse_file_is_read_with_its_holes() {
     assert_eq!(archive.blob_size(&Digest::sha256(whole)).unwrap(), Some(12));
     assert_eq!(read(&archive, whole).unwrap(), whole);
     assert_eq!(read(&archive, b"next").unwrap(), b"next");
+}
+
+#[test]
+fn holes_that_no_disk_could_hold_are_refused() {
+    let stored = [map("1\n0\n3\n"), b"one".to_vec()].concat();
+    let (_guard, path) = sparse(&stored, &(60_u64 << 30).to_string(), "x").done();
+    let _ = Archive::open(&path).unwrap();
+    let (_guard, path) = sparse(&stored, &(1_u64 << 60).to_string(), "x").done();
+    let refused = Archive::open(&path).unwrap_err().to_string();
+    assert!(
+        refused.ends_with("the member `x` has more holes than any image would"),
+        "{refused}"
+    );
+    // Many members are no way round it.
+    let (_guard, path) = sparse(&stored, &(40_u64 << 30).to_string(), "x")
+        .sparse(&stored, &(40_u64 << 30).to_string(), "y")
+        .done();
+    let refused = Archive::open(&path).unwrap_err().to_string();
+    assert!(refused.contains("`y`"), "{refused}");
 }
 
 #[test]
@@ -517,4 +707,50 @@ fn an_entry_without_a_tag_comes_after_those_with_one() {
     );
     archive.finish().unwrap();
     assert_eq!(Archive::open(&path).unwrap().entries().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_what_is_missing_stays_one_and_the_archive_is_made_where_it_leads() {
+    let directory = tempfile::TempDir::new().unwrap();
+    fs::create_dir(directory.path().join("links")).unwrap();
+    let link = directory.path().join("links/x.tar");
+    std::os::unix::fs::symlink("y.tar", &link).unwrap();
+    std::os::unix::fs::symlink("../deep/z.tar", directory.path().join("links/y.tar")).unwrap();
+    let archive = Archive::open_or_create(&link).unwrap();
+    put(&archive, "v1", b"one");
+    archive.finish().unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(
+        fs::symlink_metadata(directory.path().join("deep/z.tar"))
+            .unwrap()
+            .is_file()
+    );
+    assert_eq!(tags(&link), ["v1"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn one_file_has_one_path_though_it_is_missing() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::TempDir::new().unwrap();
+    let root = directory.path().canonicalize().unwrap();
+    fs::create_dir(root.join("real")).unwrap();
+    symlink("real", root.join("other")).unwrap();
+    symlink("other/x.tar", root.join("dangling")).unwrap();
+    symlink("circle", root.join("circle")).unwrap();
+    for spelling in ["real/x.tar", "real/../other/./x.tar", "other/x.tar", "dangling"] {
+        assert_eq!(
+            settled(&root.join(spelling)),
+            root.join("real/x.tar"),
+            "{spelling}"
+        );
+    }
+    assert_eq!(
+        settled(&root.join("other/deep/x.tar")),
+        root.join("real/deep/x.tar")
+    );
+    assert_eq!(settled(&root.join("circle")), root.join("circle"));
+    let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+    assert_eq!(settled(Path::new("missing.tar")), here.join("missing.tar"));
 }

@@ -209,3 +209,20 @@ fn nothing_is_written_to_it() {
     archive.finish().unwrap();
     assert_eq!(crate::tarball::beside(&path), ["x.tar"]);
 }
+
+#[test]
+fn a_compressed_layer_has_the_digest_of_its_own_bytes() {
+    for start in [&b"\x1f\x8b"[..], b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"] {
+        let layer = [start, b" compressed"].concat();
+        let (_guard, path) = saved(&["app:v1"], &["1/layer.tar"])
+            .file("c.json", config(&[b"uncompressed"]).as_bytes())
+            .file("1/layer.tar", &layer)
+            .done();
+        let archive = Archive::open_docker(&path).unwrap();
+        let manifest = manifest(&archive, "app");
+        let digests: Vec<_> = manifest.blobs().skip(1).map(|blob| &blob.digest).collect();
+        assert_eq!(digests, [&Digest::sha256(&layer)], "{start:?}");
+        let read = archive.read_blob(digests[0], LIMIT).unwrap().unwrap();
+        assert_eq!(read, layer);
+    }
+}

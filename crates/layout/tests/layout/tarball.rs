@@ -21,8 +21,13 @@ impl Tarball {
     }
 
     /// Adds a file under a name that is taken as it is, however bad.
-    pub(crate) fn file(mut self, name: &str, bytes: &[u8]) -> Self {
-        let mut header = header(name, tar::EntryType::Regular, bytes.len() as u64);
+    pub(crate) fn file(self, name: &str, bytes: &[u8]) -> Self {
+        self.of_kind(tar::EntryType::Regular, name, bytes)
+    }
+
+    /// Adds what is no file, or one.
+    pub(crate) fn of_kind(mut self, kind: tar::EntryType, name: &str, bytes: &[u8]) -> Self {
+        let mut header = header(name, kind, bytes.len() as u64);
         header.set_cksum();
         self.tar.append(&header, bytes).unwrap();
         self
@@ -52,6 +57,17 @@ impl Tarball {
         let extensions = extensions.iter().map(|(key, value)| (*key, value.as_bytes()));
         self.tar.append_pax_extensions(extensions).unwrap();
         self
+    }
+
+    /// Adds a sparse file of `size` bytes, stored as GNU's format 1.0 does.
+    pub(crate) fn sparse(self, stored: &[u8], size: &str, name: &str) -> Self {
+        let extensions = [
+            ("GNU.sparse.major", "1"),
+            ("GNU.sparse.minor", "0"),
+            ("GNU.sparse.name", name),
+            ("GNU.sparse.realsize", size),
+        ];
+        self.extended(&extensions).file("GNUSparseFile.1/x", stored)
     }
 
     /// Ends the file. The directory goes with the guard.

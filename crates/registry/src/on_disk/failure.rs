@@ -25,6 +25,7 @@ fn kind(error: &LayoutError) -> ErrorKind {
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Other,
         },
+        LayoutError::Lost { source, .. } => kind(source),
         LayoutError::NotALayout { .. } => ErrorKind::NotFound,
         LayoutError::ReadOnly { .. } => ErrorKind::Permission,
         LayoutError::Json { .. }
