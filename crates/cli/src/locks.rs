@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use oci::AttachmentTag;
+use planner::plan::TagRole;
 use planner::{Op, OpKind, Plan};
 use transfer::Locks;
 
@@ -52,10 +52,9 @@ fn directories() -> impl Iterator<Item = PathBuf> {
 }
 
 fn adds(op: &Op) -> bool {
-    let attaches = || op.tag.as_ref().and_then(AttachmentTag::scheme).is_some();
     match op.kind {
         OpKind::MergeReferrers | OpKind::MergeSignatures => true,
-        OpKind::PutTag => attaches(),
+        OpKind::PutTag => op.tag_role() == Some(TagRole::Attachment),
         OpKind::CreateRepository
         | OpKind::UpdateRepository
         | OpKind::ImportImage

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
 
-use crate::plan::{Expect, Note, TagCounts};
+use crate::plan::{Expect, Note, TagCounts, TagRole};
 use crate::signatures::{UnionNeed, UnionWant};
 use crate::{Drift, Place, Problem};
 
@@ -85,15 +85,6 @@ pub(crate) struct TagWant {
     /// What must have landed before it.
     pub(crate) waits: BTreeSet<Wait>,
     pub(crate) role: TagRole,
-}
-
-/// Why a tag is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TagRole {
-    /// It attaches something.
-    Attachment,
-    /// A mirror selects it.
-    Selected,
 }
 
 /// Entries that a fallback tag lacks.

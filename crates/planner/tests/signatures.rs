@@ -1,7 +1,8 @@
 //! Cosign tags that stand on both sides and differ: their layers are united.
 
 use oci::{AttachmentTag, CosignKind, Descriptor, MediaType, Signatures, Tag};
-use planner::spec::{Check, Mirror, Target};
+use planner::plan::{Expect, TagRole};
+use planner::spec::{Check, Mirror, Pinned, Target};
 use planner::{Creation, Immutable, OpKind, Plan, PlanError, Standing};
 use serde_json::json;
 use testkit::image::{Content, Family};
@@ -332,4 +333,55 @@ fn an_image_of_signatures_that_is_tagged_for_itself_is_copied_whole() {
         world.at(&place("hub/app")).expect("it was added").tags[&tag]
     );
     assert!(self::plan(&world).ops.is_empty());
+}
+
+#[test]
+fn a_cosign_tag_that_is_selected_moves_as_any_other() {
+    let mut world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol"]));
+    let mut pin = mirror("hub/app", &["site/app"]);
+    pin.sources[0].pinned = Some(Pinned {
+        tag: Some(signature_tag()),
+        digest: None,
+    });
+    let spec = world.spec(vec![pin]);
+    let stood = world.at(&place("site/app")).expect("it was added").tags[&signature_tag()].clone();
+    let plan = world.plan(&spec);
+    let text = plan
+        .text()
+        .replace(signature_tag().as_str(), "sha256-SUBJECT.sig");
+    assert!(
+        text.starts_with("~ site/app:sha256-SUBJECT.sig  sha256:"),
+        "{text}"
+    );
+    assert!(!text.contains("attachment"), "{text}");
+    let put = plan
+        .ops
+        .iter()
+        .find(|op| op.kind == OpKind::PutTag)
+        .expect("it is planned");
+    assert_eq!(put.tag_role(), Some(TagRole::Selected));
+    assert_eq!(put.at[0].expect, Some(Expect::Digest(stood)));
+    assert_eq!(
+        Plan::from_json(plan.to_json().as_bytes()).expect("it is a plan"),
+        plan
+    );
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["alice"]);
+    assert_eq!(world.plan(&spec).text(), "No changes. Every target matches.\n");
+}
+
+#[test]
+fn without_a_role_the_spelling_of_a_tag_tells_what_it_is_for() {
+    let world = world().holds("hub/app", signed_by(&["alice"]));
+    let plan = plan(&world);
+    assert!(!plan.to_json().contains("\"role\""));
+    let roles = plan
+        .ops
+        .iter()
+        .filter_map(|op| Some((op.tag.clone()?, op.tag_role()?)));
+    let v1: Tag = "v1".parse().expect("it is a tag");
+    let expected = [(signature_tag(), TagRole::Attachment), (v1, TagRole::Selected)];
+    assert_eq!(roles.collect::<Vec<_>>(), expected);
 }
