@@ -136,7 +136,7 @@ impl<'a> Attaching<'a, '_> {
             other => other,
         };
         match lacking {
-            Ok(lacking) => self.unite(ask, tag, here, lacking, needs),
+            Ok(lacking) => self.unite(ask, tag, (here, there), lacking, needs),
             Err(reason) => {
                 let text = format!("{tag} differs from the source's and is left as it is: {reason}");
                 needs.notes.insert(Note {
@@ -153,7 +153,7 @@ impl<'a> Attaching<'a, '_> {
         &self,
         ask: &mut Ask<'a>,
         tag: &Tag,
-        image: &'a Manifest,
+        (image, there): (&'a Manifest, &'a Manifest),
         lacking: Vec<&'a Descriptor>,
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
@@ -179,6 +179,7 @@ impl<'a> Attaching<'a, '_> {
                 subject: self.subject.clone(),
                 image: image.digest().clone(),
                 layers: lacking.into_iter().cloned().collect(),
+                load: Signatures::of(there).map(Signatures::load),
                 blobs,
             };
             needs.unions.insert(tag.clone(), union);

@@ -222,21 +222,24 @@ impl<'a> Wanted<'a> {
     }
 
     fn add_union(&mut self, place: &Place, source: &Place, tag: Tag, union: UnionNeed) {
-        let image = self.manifest(union.image.clone(), place, source);
-        image.blobs.extend(union.blobs);
-        if union.layers.is_empty() {
-            return;
+        if !union.layers.is_empty() {
+            let want = || UnionWant {
+                subject: union.subject,
+                source: source.clone(),
+                layers: Vec::new(),
+            };
+            let key = (place.clone(), tag.clone());
+            let want = self.unions.entry(key).or_insert_with(want);
+            if let Err(overload) = want.add(union.load, union.layers) {
+                let text = format!("{tag} gets nothing from {source}: {overload}");
+                let place = Some(place.clone());
+                self.notes.insert(Note { place, text });
+                return;
+            }
+            self.attachments.insert((place.clone(), union.image.clone()));
         }
-        self.attachments.insert((place.clone(), union.image));
-        let want = || UnionWant {
-            subject: union.subject,
-            source: source.clone(),
-            layers: Vec::new(),
-        };
-        self.unions
-            .entry((place.clone(), tag))
-            .or_insert_with(want)
-            .add(union.layers);
+        let image = self.manifest(union.image, place, source);
+        image.blobs.extend(union.blobs);
     }
 
     /// Adds an attaching tag. Where two sources attach by the same fallback tag, the second's entries are merged.

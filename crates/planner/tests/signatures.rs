@@ -128,19 +128,20 @@ fn a_target_that_holds_more_is_unchanged() {
     assert_eq!(plan(&world).text(), "No changes. Every target matches.\n");
 }
 
+fn into(from: &str, template: &str) -> Mirror {
+    let mut mirror = mirror(from, &[]);
+    mirror.sources[0].targets.push(Target {
+        place: place("site/app"),
+        tag: Some(template.to_owned()),
+    });
+    mirror
+}
+
 #[test]
 fn what_a_second_source_has_signed_is_added_once_the_tag_of_the_first_stands() {
     let mut world = world()
         .holds("hub/one", signed_by(&["alice", "bob"]))
         .holds("hub/two", signed_by(&["bob", "carol"]));
-    let into = |from: &str, template: &str| {
-        let mut mirror = mirror(from, &[]);
-        mirror.sources[0].targets.push(Target {
-            place: place("site/app"),
-            tag: Some(template.to_owned()),
-        });
-        mirror
-    };
     let mirrors = vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")];
     let spec = world.spec(mirrors);
     let plan = world.plan(&spec);
@@ -167,6 +168,67 @@ fn what_a_second_source_has_signed_is_added_once_the_tag_of_the_first_stands() {
     apply(&mut world, &plan);
     assert_eq!(signers(&world), ["alice", "bob", "carol"]);
     assert!(world.plan(&spec).ops.is_empty());
+}
+
+/// `v1`, signed by so many, of which each has a certificate of so many bytes.
+fn signed_at_length(first: usize, count: usize, bytes: usize) -> impl Fn(&mut Content) {
+    move |content| {
+        let image = image(content);
+        let signers: Vec<String> = (first..first + count)
+            .map(|number| format!("{number}{}", "x".repeat(bytes)))
+            .collect();
+        content.cosign_by(&image, &signers.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn no_more_is_united_than_a_manifest_may_hold() {
+    let world = world()
+        .holds("hub/app", signed_at_length(0, 300, 7000))
+        .holds("site/app", signed_at_length(300, 400, 7000));
+    assert!(left(&world).ends_with("registries take no manifest of more than 4194304 bytes"));
+}
+
+#[test]
+fn what_several_sources_add_is_bounded_together() {
+    let mut world = world()
+        .holds("hub/one", signed_at_length(0, 250, 7000))
+        .holds("hub/two", signed_at_length(250, 250, 7000))
+        .holds("site/app", signed_at_length(500, 250, 7000));
+    let spec = world.spec(vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")]);
+    let plan = world.plan(&spec);
+    let unions = plan.ops.iter().filter(|op| op.kind == OpKind::MergeSignatures);
+    let added: Vec<usize> = unions.map(|op| op.entries.len()).collect();
+    assert_eq!(added, [250]);
+    let note = "gets nothing from hub/two: registries take no manifest of more than 4194304 bytes";
+    assert!(plan.notes[0].text.ends_with(note), "{:?}", plan.notes);
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world).len(), 500);
+    assert!(world.plan(&spec).ops.is_empty());
+}
+
+#[test]
+fn what_can_not_be_united_is_not_sent() {
+    let with = |text: &'static str| {
+        move |content: &mut Content| {
+            let subject = image(content);
+            let layer = content.blob(MediaType::new("text/spdx+json"), text);
+            let sbom = content.image(Family::Oci, "linux/amd64", &[layer]);
+            content.tag(cosign_tag(&subject, CosignKind::Sbom).as_str(), &sbom);
+        }
+    };
+    let mut world = world().holds("hub/one", with("1")).holds("hub/two", with("2"));
+    let two = world.at(&place("hub/two")).expect("it was added");
+    let tag = cosign_tag(&image(&mut Content::new()), CosignKind::Sbom);
+    let second = two.tags[&tag].clone();
+    let spec = world.spec(vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")]);
+    let plan = world.plan(&spec);
+    assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
+    assert_eq!(plan.summary.attachments, 1);
+    assert!(!plan.manifests.contains_key(&second));
+    apply(&mut world, &plan);
+    let later = world.plan(&spec);
+    assert!(later.ops.is_empty(), "{}", later.text());
 }
 
 #[test]

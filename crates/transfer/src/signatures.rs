@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use oci::{Descriptor, Digest, MAX_SIGNATURES, Manifest, ManifestReference, MediaType, Signatures, Tag};
+use oci::{Descriptor, Digest, Manifest, ManifestReference, MediaType, Overload, Signatures, Tag};
 use planner::{Place, ProblemKind, Side};
 use registry::{Error, WriteRepository};
 use serde_json::{Value, json};
@@ -40,9 +40,8 @@ pub(crate) async fn unite(
             (false, ATTEMPTS) => break,
             (false, _) => {}
         }
-        if signatures.layers().len() + lacking.len() > MAX_SIGNATURES {
-            return Err(too_many(place, tag));
-        }
+        let load = signatures.load().with(lacking.iter().copied());
+        load.map_err(|overload| too_many(place, tag, overload))?;
         let config = extend_config(context, place, repository.as_ref(), signatures, &lacking).await?;
         let united = united(place, &standing, &lacking, config.as_ref())?;
         let put = repository.put_manifest(&reference, &united).await;
@@ -156,10 +155,8 @@ fn no_signatures(place: &Place, tag: &Tag) -> Fault {
     fault.hinted("make a new plan")
 }
 
-fn too_many(place: &Place, tag: &Tag) -> Fault {
-    let text = format!(
-        "tag {tag} of {place} would hold more than {MAX_SIGNATURES} signatures, which cosign does not read"
-    );
+fn too_many(place: &Place, tag: &Tag, overload: Overload) -> Fault {
+    let text = format!("tag {tag} of {place} would hold too much: {overload}");
     let fault = Fault::new(Side::Target, place, ProblemKind::Policy, text);
     fault.hinted("remove signatures that nobody needs any more, with `cosign clean` or by hand")
 }
