@@ -11,13 +11,11 @@ use registry::{Error, Referrers, WriteRepository};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::contention::{self, Contention, Next};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::landing::Landing;
 use crate::locks::Held;
-
-/// How often the index is written before giving up on somebody else who writes it too.
-pub(crate) const ATTEMPTS: u32 = 5;
 
 /// A new index as it is written. Field order is the order of its bytes.
 #[derive(Serialize)]
@@ -35,7 +33,7 @@ struct Index<'a> {
 /// lists everything.
 ///
 /// No registry offers to change a tag only if it stands where it was read, so what was written is read back, and
-/// written again where somebody else's write took our entries away.
+/// written again where somebody else's write took our entries away for good.
 pub(crate) async fn merge(
     context: &Context,
     _held: &Held,
@@ -47,7 +45,8 @@ pub(crate) async fn merge(
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
     let reference: ManifestReference = tag.clone().into();
-    for attempt in 0..=ATTEMPTS {
+    let mut contention = Contention::default();
+    loop {
         let standing = repository.get_manifest(&reference).await.map_err(failed)?;
         if standing.is_none()
             && let Some(subject) = subject
@@ -59,11 +58,13 @@ pub(crate) async fn merge(
         }
         let present = present(place, tag, standing.as_ref())?;
         let missing = missing(present, entries);
-        match (missing.is_empty(), attempt) {
-            (true, 0) => return Ok(Landing::AlreadyDone),
-            (true, _) => return Ok(Landing::Done),
-            (false, ATTEMPTS) => break,
-            (false, _) => {}
+        if missing.is_empty() {
+            return Ok(contention.landing());
+        }
+        match contention.next().await {
+            Next::Write => {}
+            Next::Read => continue,
+            Next::GiveUp => return Err(contention::lost(place, tag)),
         }
         let index = index(place, &missing, standing.as_ref())?;
         repository
@@ -71,14 +72,6 @@ pub(crate) async fn merge(
             .await
             .map_err(failed)?;
     }
-    Err(lost(place, tag))
-}
-
-/// Somebody else does not let us get our word in.
-pub(crate) fn lost(place: &Place, tag: &Tag) -> Fault {
-    let text =
-        format!("somebody else keeps writing tag {tag} of {place}: entries were lost {ATTEMPTS} times");
-    Fault::new(Side::Target, place, ProblemKind::Other, text)
 }
 
 async fn listed(

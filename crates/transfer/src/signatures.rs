@@ -7,11 +7,11 @@ use planner::{Place, ProblemKind, Side};
 use registry::{Error, WriteRepository};
 use serde_json::{Value, json};
 
+use crate::contention::{self, Contention, Next};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::landing::Landing;
 use crate::locks::Held;
-use crate::merge::{ATTEMPTS, lost};
 
 /// The largest config that is read to be changed, in bytes: it has a line or two for each layer.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -29,16 +29,19 @@ pub(crate) async fn unite(
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
     let reference: ManifestReference = tag.clone().into();
-    for attempt in 0..=ATTEMPTS {
+    let mut contention = Contention::default();
+    loop {
         let standing = repository.get_manifest(&reference).await.map_err(failed)?;
         let standing = standing.ok_or_else(|| gone(place, tag))?;
         let signatures = Signatures::of(&standing).ok_or_else(|| no_signatures(place, tag))?;
         let lacking = signatures.lacking(layers);
-        match (lacking.is_empty(), attempt) {
-            (true, 0) => return Ok(Landing::AlreadyDone),
-            (true, _) => return Ok(Landing::Done),
-            (false, ATTEMPTS) => break,
-            (false, _) => {}
+        if lacking.is_empty() {
+            return Ok(contention.landing());
+        }
+        match contention.next().await {
+            Next::Write => {}
+            Next::Read => continue,
+            Next::GiveUp => return Err(contention::lost(place, tag)),
         }
         let load = signatures.load().with(lacking.iter().copied());
         load.map_err(|overload| too_many(place, tag, overload))?;
@@ -47,7 +50,6 @@ pub(crate) async fn unite(
         let put = repository.put_manifest(&reference, &united).await;
         put.map_err(|error| refused(Fault::target(place, &error)))?;
     }
-    Err(lost(place, tag))
 }
 
 /// Makes the config that names the new layers too, and sends it. `None` where the standing one names no layers.
