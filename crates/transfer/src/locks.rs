@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oci::{Digest, RepositoryName, Tag};
@@ -86,6 +87,8 @@ fn open(path: &Path) -> io::Result<File> {
 pub(crate) struct Stripes {
     locks: Locks,
     mutexes: Vec<Arc<Mutex<()>>>,
+    /// Whether a lock was waited for in vain: then no other is waited for.
+    forsaken: AtomicBool,
 }
 
 /// Held while a tag is read, changed and written back.
@@ -100,12 +103,14 @@ impl Stripes {
         Self {
             locks,
             mutexes: (0..STRIPES).map(|_| Arc::default()).collect(),
+            forsaken: AtomicBool::new(false),
         }
     }
 
     /// Waits until nobody else on this machine changes `tag` of a repository of `registry`, whatever its name is here.
     ///
-    /// Where the file can't be locked the tag is held within this process alone; the error is returned beside.
+    /// Where the file can't be locked the tag is held within this process alone; the error is returned beside. Once a lock
+    /// has not come in time, the files are left alone.
     pub(crate) async fn hold(
         &self,
         registry: &str,
@@ -115,10 +120,21 @@ impl Stripes {
         let stripe = stripe(registry, repository, tag);
         // Within the process first: then as many threads wait for files as there are stripes, and no more.
         let mutex = Arc::clone(&self.mutexes[usize::from(stripe)]).lock_owned().await;
-        let (file, error) = match self.locks.take(stripe).await {
+        let taken = if self.forsaken.load(Ordering::Relaxed) {
+            Ok(None)
+        } else {
+            self.locks.take(stripe).await
+        };
+        let (file, error) = match taken {
             Ok(file) => (file, None),
             Err(error) => (None, Some(error)),
         };
+        if error
+            .as_ref()
+            .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        {
+            self.forsaken.store(true, Ordering::Relaxed);
+        }
         let held = Held {
             _mutex: mutex,
             _file: file,
@@ -168,6 +184,26 @@ mod tests {
         drop(held);
         let (_held, error) = waiting.await;
         assert!(error.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_lock_that_never_came_no_other_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (at(&directory), at(&directory));
+        let (repository, tag) = key();
+        let (_held, _) = one.hold("site.example", &repository, &tag).await;
+        {
+            let mut waiting = pin!(other.hold("site.example", &repository, &tag));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            // The clock does not move by itself while a thread waits for the file.
+            tokio::time::advance(PATIENCE).await;
+            let (_held, error) = waiting.await;
+            assert_eq!(error.unwrap().kind(), io::ErrorKind::TimedOut);
+        }
+        let mut again = pin!(other.hold("site.example", &repository, &tag));
+        let poll = again.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(poll, Poll::Ready((_, None))));
     }
 
     #[tokio::test]
