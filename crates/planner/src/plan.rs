@@ -306,6 +306,15 @@ pub struct Note {
     pub text: String,
 }
 
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "note: {place}: {}", self.text),
+            None => write!(f, "note: {}", self.text),
+        }
+    }
+}
+
 /// The sums of a plan, counted per place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

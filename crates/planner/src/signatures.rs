@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use oci::{AttachmentTag, CosignKind, Descriptor, Digest, Load, Manifest, Overload, Signatures};
+use oci::{AttachmentTag, CosignKind, Descriptor, Digest, Load, Manifest, Overload, Signatures, Tag};
 
 use crate::Place;
+use crate::attachments::IMMOVABLE;
 use crate::plan::Note;
 use crate::want::{Needs, TagNeed, Wanted};
 
@@ -86,7 +87,11 @@ impl<'a> Wanted<'a> {
             let (Some(from), Some(to)) = (known(&need.digest), known(&first.digest)) else {
                 continue;
             };
-            match lacking(kind, &from, &to) {
+            let layers = match lacking(kind, &from, &to) {
+                Ok(layers) if !layers.is_empty() && need.immovable.is_some() => Err(IMMOVABLE.to_owned()),
+                other => other,
+            };
+            match layers {
                 Ok(layers) => {
                     needs.tags.remove(&tag);
                     let load = Signatures::of(&to).map(Signatures::load);
@@ -96,6 +101,7 @@ impl<'a> Wanted<'a> {
                 Err(reason) => {
                     needs.tags.remove(&tag);
                     needs.leave(&need.digest);
+                    needs.leave_apart(kind, &tag, &reason);
                     let source = &first.source;
                     let text = format!("{tag} differs from that of {source}, which is taken: {reason}");
                     let place = Some(place.clone());
@@ -121,6 +127,16 @@ impl Needs<'_> {
             layers: layers.iter().map(|&layer| layer.clone()).collect(),
             load,
             blobs,
+        }
+    }
+
+    /// Notes that a cosign tag does not get what the source's holds. Of bills of materials one is enough.
+    pub(crate) fn leave_apart(&mut self, kind: CosignKind, tag: &Tag, reason: &str) {
+        match kind {
+            CosignKind::Signature | CosignKind::Attestation => {
+                self.apart.insert(tag.clone(), reason.to_owned());
+            }
+            CosignKind::Sbom => {}
         }
     }
 

@@ -26,12 +26,7 @@ impl Plan {
         self.union_lines().into_iter().for_each(&mut line);
         self.repair_lines().into_iter().for_each(&mut line);
         self.blocked.iter().map(problem_line).for_each(&mut line);
-        for note in &self.notes {
-            line(match &note.place {
-                Some(place) => format!("note: {place}: {}", note.text),
-                None => format!("note: {}", note.text),
-            });
-        }
+        self.notes.iter().map(ToString::to_string).for_each(&mut line);
         if !text.is_empty() {
             text.push('\n');
         }

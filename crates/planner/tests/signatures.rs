@@ -332,24 +332,10 @@ fn no_more_signatures_are_united_than_cosign_reads() {
 
 #[test]
 fn a_tag_that_its_registry_does_not_let_move_is_left() {
-    let target = Options {
-        creation: Creation::Call,
-        ..Options::default()
-    };
-    let mut world = World::new()
-        .registry("hub", Options::default())
-        .registry("site", target)
+    let mut world = by_call()
         .holds("hub/app", signed_by(&["alice"]))
         .holds("site/app", signed_by(&["carol"]));
-    let immutable = Standing {
-        immutable: Immutable::Except(Vec::new()),
-        ..Standing::default()
-    };
-    let site = world
-        .registries
-        .get_mut(&place("site/app").registry)
-        .expect("it was added");
-    site.units.insert(place("site/app").repository, immutable);
+    immutable(&mut world);
     assert!(left(&world).ends_with("left as it is: the registry does not let it move"));
     let free = world
         .registries
@@ -446,4 +432,116 @@ fn without_a_role_the_spelling_of_a_tag_tells_what_it_is_for() {
     let v1: Tag = "v1".parse().expect("it is a tag");
     let expected = [(signature_tag(), TagRole::Attachment), (v1, TagRole::Selected)];
     assert_eq!(roles.collect::<Vec<_>>(), expected);
+}
+
+/// Lets no tag of the target move.
+fn immutable(world: &mut World) {
+    let immutable = Standing {
+        immutable: Immutable::Except(Vec::new()),
+        ..Standing::default()
+    };
+    let site = world.registries.get_mut(&place("site/app").registry);
+    let site = site.expect("it was added");
+    site.units.insert(place("site/app").repository, immutable);
+}
+
+fn by_call() -> World {
+    let target = Options {
+        creation: Creation::Call,
+        ..Options::default()
+    };
+    World::new()
+        .registry("hub", Options::default())
+        .registry("site", target)
+}
+
+#[test]
+fn what_a_second_source_has_signed_is_left_where_the_tag_of_the_first_will_not_move() {
+    let mut world = by_call()
+        .holds("hub/one", signed_by(&["alice"]))
+        .holds("hub/two", signed_by(&["bob"]))
+        .holds("site/app", |content: &mut Content| {
+            let other = content.layer(Family::Oci, 9, 10);
+            let other = content.image(Family::Oci, "linux/amd64", &[other]);
+            content.tag("other", &other);
+        });
+    immutable(&mut world);
+    let spec = world.spec(vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")]);
+    let plan = world.plan(&spec);
+    assert!(
+        !kinds(&plan).contains(&OpKind::MergeSignatures),
+        "{}",
+        plan.text()
+    );
+    assert_eq!(plan.notes.len(), 1);
+    assert!(plan.notes[0].text.ends_with("the registry does not let it move"));
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["alice"]);
+    assert!(world.plan(&spec).ops.is_empty());
+}
+
+#[test]
+fn entries_are_left_out_of_a_fallback_tag_that_will_not_move() {
+    let one = |content: &mut Content| {
+        let subject = image(content);
+        let sbom = content.sbom(&subject);
+        content.fallback(&subject, &[sbom]);
+    };
+    let two = |content: &mut Content| {
+        let subject = image(content);
+        let referrers = [content.sbom(&subject), content.signature(&subject)];
+        content.fallback(&subject, &referrers);
+    };
+    let mut world = by_call().holds("hub/app", two).holds("site/app", one);
+    let merges = |plan: &Plan| kinds(plan).contains(&OpKind::MergeReferrers);
+    assert!(merges(&plan(&world)));
+    immutable(&mut world);
+    let plan = plan(&world);
+    assert!(!merges(&plan), "{}", plan.text());
+    assert!(
+        plan.notes[0]
+            .text
+            .ends_with("left as it is: the registry does not let it move")
+    );
+    apply(&mut world, &plan);
+    assert!(self::plan(&world).ops.is_empty());
+}
+
+/// What should stand at the target.
+fn closure(world: &World) -> planner::Contents {
+    let spec = world.spec(vec![Mirror {
+        check: Check::Blobs,
+        ..mirror("hub/app", &["site/app"])
+    }]);
+    let capabilities = world.capabilities();
+    let survey = world.survey(&spec, &capabilities);
+    planner::closure(&spec, &capabilities, &survey)[&place("site/app")].clone()
+}
+
+#[test]
+fn what_is_looked_at_holds_the_united_image_of_the_target_and_its_config() {
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol", "alice"]));
+    let held = closure(&world);
+    let there = world.at(&place("site/app")).expect("it was added");
+    let united = there.find(&signature_tag().into()).expect("the tag stands");
+    assert!(held.manifests.contains(united.digest()));
+    let config = Signatures::of(united).expect("it holds signatures").config();
+    assert!(held.blobs.contains_key(&config.digest));
+    assert!(held.apart.is_empty());
+}
+
+#[test]
+fn signatures_that_can_not_be_united_are_told_apart() {
+    let index = |content: &mut Content| {
+        let subject = image(content);
+        let index = content.index(Family::Oci, std::slice::from_ref(&subject));
+        content.tag(signature_tag().as_str(), &index);
+    };
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", index);
+    let reason = &closure(&world).apart[&signature_tag()];
+    assert_eq!(reason, "what is not a list of signatures can't be united");
 }
