@@ -73,7 +73,13 @@ fn path(directory: &Path, stripe: u8) -> PathBuf {
     directory.join(format!("{stripe:02x}"))
 }
 
+/// Opens a file to be locked. What stands there and is no file is left alone: a link may lead anywhere, and who opens a pipe
+/// waits for its reader.
 fn open(path: &Path) -> io::Result<File> {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        let text = format!("{} is no file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
     // Writable, because NFS grants exclusive locks on writable files only.
     OpenOptions::new()
         .write(true)
@@ -226,6 +232,21 @@ mod tests {
         let (repository, tag) = key();
         let (_held, error) = stripes.hold("site.example", &repository, &tag).await;
         assert!(error.is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn neither_a_link_nor_a_pipe_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), path(directory.path(), 0));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(Locks::at(directory.path().to_owned()).is_err());
+        assert!(!file.exists(), "nothing is made where the link leads");
+        fs::remove_file(&link).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&link).status().unwrap();
+        assert!(made.success());
+        let error = Locks::at(directory.path().to_owned()).unwrap_err();
+        assert!(error.to_string().ends_with("is no file"));
     }
 
     #[test]
