@@ -22,4 +22,4 @@ pub use media_type::{MediaKind, MediaType};
 pub use name::{Host, NameError, RepositoryName, Tag};
 pub use platform::{ParsePlatformError, Platform};
 pub use reference::{ManifestReference, Reference, ReferenceError, docker_name};
-pub use signature::{MAX_SIGNATURES, Signatures};
+pub use signature::{Load, MAX_SIGNATURES, Overload, Signatures};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Content, Descriptor, Digest, Manifest, MediaType};
+use crate::{Content, Descriptor, Digest, MAX_MANIFEST, Manifest, MediaType};
 
 /// The most layers of such an image that cosign reads.
 ///
@@ -51,6 +51,15 @@ impl<'m> Signatures<'m> {
         self.config
     }
 
+    /// Returns how much the image holds.
+    #[must_use]
+    pub fn load(self) -> Load {
+        Load {
+            layers: self.layers.len(),
+            bytes: self.manifest.bytes().len(),
+        }
+    }
+
     /// Says whether both are of one kind, so that the layers of either may stand in the other.
     #[must_use]
     pub fn is_like(self, other: Signatures<'_>) -> bool {
@@ -69,6 +78,52 @@ impl<'m> Signatures<'m> {
     pub fn lacking(self, other: &[Descriptor]) -> Vec<&Descriptor> {
         lacking(self.layers, other)
     }
+}
+
+/// How much an image of signatures holds, as far as that bounds what can be added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    layers: usize,
+    bytes: usize,
+}
+
+/// What a config descriptor may grow by, when it names a larger config: digits of a size and another digest.
+const CONFIG_GROWTH: usize = 256;
+
+impl Load {
+    /// Returns what the image would hold with `layers` behind its own.
+    ///
+    /// # Errors
+    /// More layers than cosign reads, or a larger manifest than registries take.
+    pub fn with<'l>(self, layers: impl IntoIterator<Item = &'l Descriptor>) -> Result<Self, Overload> {
+        let mut load = self;
+        for layer in layers {
+            let written = serde_json::to_vec(layer).map_or(0, |bytes| bytes.len());
+            load.layers += 1;
+            load.bytes += written + 1;
+        }
+        if load == self {
+            return Ok(self);
+        }
+        if load.layers > MAX_SIGNATURES {
+            return Err(Overload::Layers);
+        }
+        if load.bytes + CONFIG_GROWTH > MAX_MANIFEST {
+            return Err(Overload::Bytes);
+        }
+        Ok(load)
+    }
+}
+
+/// Why layers can't be added to an image of signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Overload {
+    /// There would be more than [`MAX_SIGNATURES`].
+    #[error("cosign reads no more than {MAX_SIGNATURES} signatures")]
+    Layers,
+    /// The manifest would be larger than [`MAX_MANIFEST`].
+    #[error("registries take no manifest of more than {MAX_MANIFEST} bytes")]
+    Bytes,
 }
 
 /// Returns the layers of `wanted` that `present` has not, each once, in their order.
@@ -132,6 +187,29 @@ mod tests {
         let (here, there) = (Signatures::of(&here).unwrap(), Signatures::of(&there).unwrap());
         assert_eq!(here.lacking(there.layers()), [&there.layers()[0]]);
         assert!(there.lacking(here.layers()).is_empty());
+    }
+
+    #[test]
+    fn what_an_image_can_take_is_bounded_by_count_and_by_bytes() {
+        let image = usual(&[layer("p", "alice")]);
+        let load = Signatures::of(&image).unwrap().load();
+        let more = |count: usize, bytes: usize| {
+            let signer = |number: usize| format!("{number}{}", "x".repeat(bytes));
+            let layers: Vec<Value> = (0..count).map(|number| layer("p", &signer(number))).collect();
+            let more = usual(&layers);
+            load.with(Signatures::of(&more).unwrap().layers())
+        };
+        assert!(more(MAX_SIGNATURES - 1, 100).is_ok());
+        assert_eq!(more(MAX_SIGNATURES, 100), Err(Overload::Layers));
+        let half = more(300, 7000).unwrap();
+        let image = usual(&[layer("p", &"x".repeat(MAX_MANIFEST / 2))]);
+        let large = Signatures::of(&image).unwrap().layers();
+        assert_eq!(
+            half.with(large),
+            Err(Overload::Bytes),
+            "what was added before counts"
+        );
+        assert_eq!(load.with([]), Ok(load));
     }
 
     #[test]

@@ -91,6 +91,9 @@ pub(crate) fn count<'a>(
     Ok(referrers.len() + tagged)
 }
 
+/// Why nothing is added to a tag that stands.
+pub(crate) const IMMOVABLE: &str = "the registry does not let it move";
+
 struct Attaching<'a, 's> {
     way: Way<'a>,
     listings: Listings<'a>,
@@ -111,9 +114,11 @@ impl<'a> Attaching<'a, '_> {
             let Some(image) = ask.get(way.source, tag)? else {
                 return Ok(());
             };
-            needs.tags.insert(tag.clone(), self.tag_need(image));
+            let need = self.tag_need(ask, tag, image);
             needs.known.insert(image.digest().clone(), Cow::Borrowed(image));
-            return self.land(ask, &image.descriptor(), needs);
+            let landed = self.land(ask, &image.descriptor(), needs);
+            let tagged = need.map(|need| drop(needs.tags.insert(tag.clone(), need)));
+            return both(tagged, landed);
         }
         let (here, there) = (
             ask.head(way.source, tag.clone()),
@@ -131,13 +136,18 @@ impl<'a> Attaching<'a, '_> {
         };
         let lacking = match signatures::lacking(kind, here, there) {
             Ok(lacking) if !lacking.is_empty() && ask.immovable(way.target, tag)?.is_some() => {
-                Err("the registry does not let it move".to_owned())
+                Err(IMMOVABLE.to_owned())
             }
             other => other,
         };
         match lacking {
-            Ok(lacking) => self.unite(ask, tag, here, lacking, needs),
+            Ok(lacking) => {
+                needs.united.insert(there.digest().clone());
+                needs.known.insert(there.digest().clone(), Cow::Borrowed(there));
+                self.unite(ask, tag, (here, there), lacking, needs)
+            }
             Err(reason) => {
+                needs.leave_apart(kind, tag, &reason);
                 let text = format!("{tag} differs from the source's and is left as it is: {reason}");
                 needs.notes.insert(Note {
                     place: Some(way.target.clone()),
@@ -153,7 +163,7 @@ impl<'a> Attaching<'a, '_> {
         &self,
         ask: &mut Ask<'a>,
         tag: &Tag,
-        image: &'a Manifest,
+        (image, there): (&'a Manifest, &'a Manifest),
         lacking: Vec<&'a Descriptor>,
         needs: &mut Needs<'a>,
     ) -> Answered<()> {
@@ -179,6 +189,7 @@ impl<'a> Attaching<'a, '_> {
                 subject: self.subject.clone(),
                 image: image.digest().clone(),
                 layers: lacking.into_iter().cloned().collect(),
+                load: Signatures::of(there).map(Signatures::load),
                 blobs,
             };
             needs.unions.insert(tag.clone(), union);
@@ -226,12 +237,14 @@ impl<'a> Attaching<'a, '_> {
             );
         }
         if there.is_none() && gone == 0 && all {
-            needs.tags.insert(tag.clone(), self.tag_need(index));
+            let need = self.tag_need(ask, tag, index);
+            let tagged = need.map(|need| drop(needs.tags.insert(tag.clone(), need)));
+            gap = both(gap, tagged);
             // The tag carries it: it is put by digest only where something else needs that.
             needs.manifests.entry(index.digest().clone()).or_default();
             needs.known.insert(index.digest().clone(), Cow::Borrowed(index));
         } else if !lacking.is_empty() {
-            self.merge(tag, &lacking, needs);
+            gap = both(gap, self.merge(ask, tag, &lacking, needs));
         }
         if gone > 0 {
             let text = format!("{tag} also names what is gone at the source ({gone} left out)");
@@ -354,7 +367,10 @@ impl<'a> Attaching<'a, '_> {
                     Err(other) => gap = both(gap, Err(other)),
                 }
             }
-            self.merge(&tag, &whole.iter().collect::<Vec<_>>(), needs);
+            gap = both(
+                gap,
+                self.merge(ask, &tag, &whole.iter().collect::<Vec<_>>(), needs),
+            );
         }
         gap
     }
@@ -401,14 +417,37 @@ impl<'a> Attaching<'a, '_> {
         Ok(())
     }
 
-    fn tag_need(&self, manifest: &Manifest) -> TagNeed {
-        TagNeed {
+    fn tag_need(&self, ask: &mut Ask<'a>, tag: &Tag, manifest: &Manifest) -> Answered<TagNeed> {
+        // A repository that does not exist says nothing of its tags.
+        let immovable = match self.listings.target {
+            Some(_) => ask.immovable(self.way.target, tag)?,
+            None => None,
+        };
+        Ok(TagNeed {
             digest: manifest.digest().clone(),
             subject: self.subject.clone(),
-        }
+            immovable,
+        })
     }
 
-    fn merge(&self, tag: &Tag, entries: &[&Descriptor], needs: &mut Needs<'a>) {
+    /// Adds entries to a fallback tag, unless it stands and can't be moved.
+    fn merge(
+        &self,
+        ask: &mut Ask<'a>,
+        tag: &Tag,
+        entries: &[&Descriptor],
+        needs: &mut Needs<'a>,
+    ) -> Answered<()> {
+        let is_put = needs.tags.get(tag).is_some_and(|need| need.immovable.is_some());
+        let stands = self.listings.at_target(tag);
+        if is_put || stands && ask.immovable(self.way.target, tag)?.is_some() {
+            needs.apart.insert(tag.clone(), IMMOVABLE.to_owned());
+            needs.notes.insert(Note {
+                place: Some(self.way.target.clone()),
+                text: format!("{tag} lacks entries of the source's and is left as it is: {IMMOVABLE}"),
+            });
+            return Ok(());
+        }
         let merge = needs.merges.entry(tag.clone()).or_insert_with(|| MergeWant {
             subject: self.subject.clone(),
             source: self.way.source.clone(),
@@ -417,6 +456,7 @@ impl<'a> Attaching<'a, '_> {
         merge
             .entries
             .extend(entries.iter().map(|&entry| (entry.digest.clone(), entry.clone())));
+        Ok(())
     }
 }
 

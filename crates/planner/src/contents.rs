@@ -18,6 +18,8 @@ pub struct Contents {
     pub manifests: BTreeSet<Digest>,
     /// The blobs and their sizes in bytes.
     pub blobs: BTreeMap<Digest, u64>,
+    /// The tags of attachments that lack what the source's hold and don't get it, and why.
+    pub apart: BTreeMap<Tag, String>,
 }
 
 /// Returns what should stand at each target, as far as the survey read it.
@@ -34,6 +36,18 @@ pub fn closure(
     let mut closure: BTreeMap<Place, Contents> = BTreeMap::new();
     for ((place, tag), digest) in wanted.standing {
         closure.entry(place).or_default().tags.insert(tag, digest);
+    }
+    for ((place, tag), reason) in wanted.apart {
+        closure.entry(place).or_default().apart.insert(tag, reason);
+    }
+    for (digest, place) in wanted.united {
+        let contents = closure.entry(place).or_default();
+        let image = wanted.known.get(&digest).map(AsRef::as_ref);
+        let config = image.and_then(Signatures::of).map(Signatures::config);
+        contents
+            .blobs
+            .extend(config.map(|config| (config.digest.clone(), config.size)));
+        contents.manifests.insert(digest);
     }
     for ((digest, place), want) in wanted.manifests {
         let contents = closure.entry(place).or_default();

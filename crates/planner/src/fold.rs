@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Descriptor, Digest, Tag};
 
-use crate::plan::{Op, OpId, OpKind, OpPlace};
+use crate::plan::{Op, OpId, OpKind, OpPlace, TagRole};
 use crate::{Place, RegistryName};
 
 /// Something that is placed.
@@ -25,6 +25,7 @@ pub(crate) struct Draft {
     pub(crate) kind: OpKind,
     pub(crate) digest: Option<Digest>,
     pub(crate) tag: Option<Tag>,
+    pub(crate) role: Option<TagRole>,
     pub(crate) from: Option<Place>,
     pub(crate) entries: Vec<Descriptor>,
     pub(crate) settings: Vec<String>,
@@ -100,6 +101,7 @@ impl Drafts {
             kind: draft.kind,
             digest: draft.digest.clone(),
             tag: draft.tag.clone(),
+            role: draft.role,
             from: draft.from.clone(),
             at,
             after,

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use oci::Digest;
 
 use crate::ask::Ask;
+use crate::plan::TagRole;
 use crate::spec::Endpoint;
-use crate::want::{TagRole, Wanted};
+use crate::want::Wanted;
 use crate::{Import, Place, Spec};
 
 /// Turns what is to be put into imports, wherever a registry imports and an image is missing there.

@@ -7,9 +7,9 @@ use oci::{Digest, Manifest, Tag};
 
 use crate::ask::Ask;
 use crate::fold::{Draft, Drafts, Item, Wish};
-use crate::plan::{Op, OpKind, OpPlace};
+use crate::plan::{Op, OpKind, OpPlace, TagRole};
 use crate::seeds::{MountAfter, Mounting, Seeds};
-use crate::want::{TagRole, TagWant, Wait, Wanted};
+use crate::want::{TagWant, Wait, Wanted};
 use crate::{Creation, Drift, Place, RegistryName};
 
 /// A stream is fanned out to at most so many places per read.
@@ -428,6 +428,7 @@ impl<'l> Lowering<'_, 'l> {
             let draft = Draft {
                 digest: Some(digest.clone()),
                 tag: Some(tag.clone()),
+                role: Some(role).filter(|role| *role != TagRole::spelled(tag)),
                 from,
                 ..draft(OpKind::PutTag, reason)
             };
@@ -525,6 +526,7 @@ fn draft(kind: OpKind, reason: impl Into<Cow<'static, str>>) -> Draft {
         kind,
         digest: None,
         tag: None,
+        role: None,
         from: None,
         entries: Vec::new(),
         settings: Vec::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use oci::{Descriptor, Digest, Manifest, MediaType, RepositoryName, Tag};
+use oci::{AttachmentTag, Descriptor, Digest, Manifest, MediaType, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Connection;
@@ -161,6 +161,9 @@ pub struct Op {
     /// The tag that `put_tag` moves, and that `merge_referrers` and `merge_signatures` write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<Tag>,
+    /// Why `put_tag` moves its tag, where that is another reason than the tag's spelling tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<TagRole>,
     /// Where the blob or manifest is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Place>,
@@ -180,6 +183,35 @@ pub struct Op {
     pub settings: Vec<String>,
     /// Why it is done.
     pub reason: String,
+}
+
+impl Op {
+    /// Returns why `put_tag` moves its tag; `None` for ops of other kinds.
+    #[must_use]
+    pub fn tag_role(&self) -> Option<TagRole> {
+        let tag = self.tag.as_ref().filter(|_| self.kind == OpKind::PutTag)?;
+        Some(self.role.unwrap_or_else(|| TagRole::spelled(tag)))
+    }
+}
+
+/// Why a tag is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagRole {
+    /// It attaches something.
+    Attachment,
+    /// A mirror selects it.
+    Selected,
+}
+
+impl TagRole {
+    /// Returns the role that a tag's spelling tells.
+    pub(crate) fn spelled(tag: &Tag) -> Self {
+        match AttachmentTag::scheme(tag) {
+            Some(_) => Self::Attachment,
+            None => Self::Selected,
+        }
+    }
 }
 
 /// What an op does.
@@ -272,6 +304,15 @@ pub struct Note {
     pub place: Option<Place>,
     /// What there is to know.
     pub text: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "note: {place}: {}", self.text),
+            None => write!(f, "note: {}", self.text),
+        }
+    }
 }
 
 /// The sums of a plan, counted per place.

@@ -31,6 +31,8 @@ pub enum ProblemKind {
     Immutable,
     /// The target changed since the plan.
     Stale,
+    /// Somebody else keeps changing at the target what is changed here.
+    Contended,
     /// No answer, or a broken one, after retries.
     Network,
     /// Bytes that do not match their digest or size.
@@ -47,7 +49,7 @@ impl ProblemKind {
     /// Returns true where running again later can help by itself (exit code 75).
     #[must_use]
     pub fn is_temporary(self) -> bool {
-        matches!(self, Self::RateLimit)
+        matches!(self, Self::RateLimit | Self::Contended)
     }
 
     /// Returns true where only other credentials or permissions help (exit code 77).

@@ -16,9 +16,9 @@ use crate::blocked::Blocked;
 use crate::chosen::Chosen;
 use crate::config::Count;
 use crate::content::Way;
-use crate::plan::{Expect, Note};
+use crate::plan::{Expect, Note, TagRole};
 use crate::spec::{Check, Mirror, OnChange, Platforms, Referrers, Source, Target};
-use crate::want::{Needs, TagRole, TagWant, Wait, Wanted};
+use crate::want::{Needs, TagWant, Wait, Wanted};
 use crate::{Place, Problem, ProblemKind, Side, Spec};
 
 /// Walks all roots and gathers what is wanted; what is not known yet becomes questions of `ask`.

@@ -61,6 +61,7 @@ impl Plan {
         });
         if op.at.is_empty()
             || !fits
+            || (op.role.is_some() && op.kind != OpKind::PutTag)
             || !origins
             || !op
                 .at

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use oci::{AttachmentTag, CosignKind, Descriptor, Digest, MAX_SIGNATURES, Manifest, Signatures};
+use oci::{AttachmentTag, CosignKind, Descriptor, Digest, Load, Manifest, Overload, Signatures, Tag};
 
 use crate::Place;
+use crate::attachments::IMMOVABLE;
 use crate::plan::Note;
 use crate::want::{Needs, TagNeed, Wanted};
 
@@ -16,6 +17,8 @@ pub(crate) struct UnionNeed {
     pub(crate) image: Digest,
     /// The layers that the tag lacks, in the source's order.
     pub(crate) layers: Vec<Descriptor>,
+    /// What the image under the tag holds without them.
+    pub(crate) load: Option<Load>,
     /// The blobs that the target lacks.
     pub(crate) blobs: BTreeSet<Digest>,
 }
@@ -29,13 +32,15 @@ pub(crate) struct UnionWant {
 }
 
 impl UnionWant {
-    /// Adds layers, each once.
-    pub(crate) fn add(&mut self, layers: Vec<Descriptor>) {
-        for layer in layers {
-            if !self.layers.contains(&layer) {
-                self.layers.push(layer);
-            }
+    /// Adds layers, each once: all of them, or none where the image would hold too much.
+    pub(crate) fn add(&mut self, load: Option<Load>, layers: Vec<Descriptor>) -> Result<(), Overload> {
+        let new = layers.into_iter().filter(|layer| !self.layers.contains(layer));
+        let new: Vec<Descriptor> = new.collect();
+        if let Some(load) = load {
+            load.with(self.layers.iter().chain(&new))?;
         }
+        self.layers.extend(new);
+        Ok(())
     }
 }
 
@@ -58,9 +63,8 @@ pub(crate) fn lacking<'m>(
         return Err("the two are of different kinds".to_owned());
     }
     let lacking = to.lacking(from.layers());
-    if !lacking.is_empty() && to.layers().len() + lacking.len() > MAX_SIGNATURES {
-        return Err(format!("cosign reads no more than {MAX_SIGNATURES} signatures"));
-    }
+    let load = to.load().with(lacking.iter().copied());
+    load.map_err(|overload| overload.to_string())?;
     Ok(lacking)
 }
 
@@ -83,13 +87,21 @@ impl<'a> Wanted<'a> {
             let (Some(from), Some(to)) = (known(&need.digest), known(&first.digest)) else {
                 continue;
             };
-            match lacking(kind, &from, &to) {
+            let layers = match lacking(kind, &from, &to) {
+                Ok(layers) if !layers.is_empty() && need.immovable.is_some() => Err(IMMOVABLE.to_owned()),
+                other => other,
+            };
+            match layers {
                 Ok(layers) => {
                     needs.tags.remove(&tag);
-                    let union = needs.union(&need, &layers);
+                    let load = Signatures::of(&to).map(Signatures::load);
+                    let union = needs.union(&need, &layers, load);
                     needs.unions.insert(tag, union);
                 }
                 Err(reason) => {
+                    needs.tags.remove(&tag);
+                    needs.leave(&need.digest);
+                    needs.leave_apart(kind, &tag, &reason);
                     let source = &first.source;
                     let text = format!("{tag} differs from that of {source}, which is taken: {reason}");
                     let place = Some(place.clone());
@@ -102,21 +114,37 @@ impl<'a> Wanted<'a> {
 
 impl Needs<'_> {
     /// Takes only the layers of an image that was to go to the target whole, unless something else needs it there.
-    fn union(&mut self, need: &TagNeed, layers: &[&Descriptor]) -> UnionNeed {
+    fn union(&mut self, need: &TagNeed, layers: &[&Descriptor], load: Option<Load>) -> UnionNeed {
         let image = &need.digest;
         let blobs = self.manifests.get(image).map(|need| need.blobs.clone());
         let blobs = blobs.unwrap_or_default().into_iter();
         let taken = |blob: &Digest| layers.iter().any(|layer| layer.digest == *blob);
         let blobs = blobs.filter(taken).collect();
-        if !self.is_needed_for_itself(image) {
-            self.manifests.remove(image);
-            self.attachments.remove(image);
-        }
+        self.leave(image);
         UnionNeed {
             subject: need.subject.clone(),
             image: image.clone(),
             layers: layers.iter().map(|&layer| layer.clone()).collect(),
+            load,
             blobs,
+        }
+    }
+
+    /// Notes that a cosign tag does not get what the source's holds. Of bills of materials one is enough.
+    pub(crate) fn leave_apart(&mut self, kind: CosignKind, tag: &Tag, reason: &str) {
+        match kind {
+            CosignKind::Signature | CosignKind::Attestation => {
+                self.apart.insert(tag.clone(), reason.to_owned());
+            }
+            CosignKind::Sbom => {}
+        }
+    }
+
+    /// Takes an image out of what goes to the target, unless something else needs it there.
+    fn leave(&mut self, image: &Digest) {
+        if !self.is_needed_for_itself(image) {
+            self.manifests.remove(image);
+            self.attachments.remove(image);
         }
     }
 

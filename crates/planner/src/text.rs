@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use oci::{AttachmentTag, Digest};
 
-use crate::plan::Expect;
+use crate::plan::{Expect, TagRole};
 use crate::{Op, OpKind, OpPlace, Place, Plan, Problem, RegistryName};
 
 /// Up to so many registries are named behind a folded line.
@@ -26,12 +26,7 @@ impl Plan {
         self.union_lines().into_iter().for_each(&mut line);
         self.repair_lines().into_iter().for_each(&mut line);
         self.blocked.iter().map(problem_line).for_each(&mut line);
-        for note in &self.notes {
-            line(match &note.place {
-                Some(place) => format!("note: {place}: {}", note.text),
-                None => format!("note: {}", note.text),
-            });
-        }
+        self.notes.iter().map(ToString::to_string).for_each(&mut line);
         if !text.is_empty() {
             text.push('\n');
         }
@@ -69,7 +64,7 @@ impl Plan {
             let (Some(tag), Some(digest)) = (&op.tag, &op.digest) else {
                 continue;
             };
-            if AttachmentTag::scheme(tag).is_some() {
+            if op.tag_role() != Some(TagRole::Selected) {
                 continue;
             }
             for at in &op.at {
@@ -104,11 +99,11 @@ impl Plan {
     fn attachment_lines(&self) -> Vec<String> {
         let mut tags: BTreeMap<Place, u64> = BTreeMap::new();
         for op in &self.ops {
-            let attaches = match (op.kind, &op.tag) {
-                (OpKind::PutTag, Some(tag)) => u64::from(matches!(
-                    AttachmentTag::scheme(tag),
-                    Some(AttachmentTag::Cosign(_))
-                )),
+            let scheme = op.tag.as_ref().and_then(AttachmentTag::scheme);
+            let attaches = match (op.kind, op.tag_role()) {
+                (OpKind::PutTag, Some(TagRole::Attachment)) => {
+                    u64::from(matches!(scheme, Some(AttachmentTag::Cosign(_))))
+                }
                 (OpKind::PutManifest, _) => u64::from(self.is_referrer(op)),
                 _ => 0,
             };

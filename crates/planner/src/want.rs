@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{AttachmentTag, Descriptor, Digest, Manifest, Tag};
 
-use crate::plan::{Expect, Note, TagCounts};
+use crate::attachments::IMMOVABLE;
+use crate::plan::{Expect, Note, TagCounts, TagRole};
 use crate::signatures::{UnionNeed, UnionWant};
 use crate::{Drift, Place, Problem};
 
@@ -44,6 +45,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) attachments: BTreeSet<(Place, Digest)>,
     /// The tags that mirrors select, by what happens to them.
     pub(crate) counts: TagCounts,
+    /// Images under cosign tags that stand at a place and hold what the source's do, or will.
+    pub(crate) united: BTreeSet<(Digest, Place)>,
+    /// Tags that lack what the source's hold and don't get it, and why.
+    pub(crate) apart: BTreeMap<(Place, Tag), String>,
     /// What can't be planned.
     pub(crate) blocked: Vec<Problem>,
     /// What a reader should know.
@@ -87,15 +92,6 @@ pub(crate) struct TagWant {
     pub(crate) role: TagRole,
 }
 
-/// Why a tag is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TagRole {
-    /// It attaches something.
-    Attachment,
-    /// A mirror selects it.
-    Selected,
-}
-
 /// Entries that a fallback tag lacks.
 #[derive(Clone, Debug)]
 pub(crate) struct MergeWant {
@@ -124,6 +120,10 @@ pub(crate) struct Needs<'a> {
     pub(crate) tags: BTreeMap<Tag, TagNeed>,
     pub(crate) merges: BTreeMap<Tag, MergeWant>,
     pub(crate) unions: BTreeMap<Tag, UnionNeed>,
+    /// Images under cosign tags of the target that hold what the source's do, or will.
+    pub(crate) united: BTreeSet<Digest>,
+    /// Tags that lack what the source's hold and don't get it, and why.
+    pub(crate) apart: BTreeMap<Tag, String>,
     pub(crate) attachments: BTreeSet<Digest>,
     pub(crate) notes: BTreeSet<Note>,
     /// The manifests of the root and of what is attached, whether they stand at the target or not.
@@ -138,6 +138,8 @@ pub(crate) struct Needs<'a> {
 pub(crate) struct TagNeed {
     pub(crate) digest: Digest,
     pub(crate) subject: Digest,
+    /// Why the tag can't be moved once it stands, where that is known.
+    pub(crate) immovable: Option<&'static str>,
 }
 
 /// A manifest that one root needs.
@@ -182,18 +184,9 @@ impl<'a> Wanted<'a> {
             want.blobs.extend(need.blobs);
             want.foreign |= need.foreign;
         }
-        for (tag, TagNeed { digest, subject }) in needs.tags {
+        for (tag, need) in needs.tags {
             waits.insert(Wait::Tag(tag.clone()));
-            let source = source.clone();
-            let role = TagRole::Attachment;
-            let want = TagWant {
-                digest,
-                source,
-                expect: Expect::Absent,
-                waits: BTreeSet::new(),
-                role,
-            };
-            waits.extend(self.attach(place, tag, subject, want, &needs.known));
+            waits.extend(self.attach(place, source, tag, need, &needs.known));
         }
         for (tag, merge) in needs.merges {
             waits.insert(Wait::Merge(tag.clone()));
@@ -211,6 +204,11 @@ impl<'a> Wanted<'a> {
             waits.extend([Wait::Tag(tag.clone()), Wait::Merge(tag.clone())]);
             self.add_union(place, source, tag, union);
         }
+        let united = needs.united.into_iter();
+        self.united.extend(united.map(|digest| (digest, place.clone())));
+        let apart = needs.apart.into_iter();
+        self.apart
+            .extend(apart.map(|(tag, reason)| ((place.clone(), tag), reason)));
         self.sizes.extend(needs.sizes);
         self.known.extend(needs.known);
         self.notes.extend(needs.notes);
@@ -231,37 +229,49 @@ impl<'a> Wanted<'a> {
     }
 
     fn add_union(&mut self, place: &Place, source: &Place, tag: Tag, union: UnionNeed) {
-        let image = self.manifest(union.image.clone(), place, source);
-        image.blobs.extend(union.blobs);
-        if union.layers.is_empty() {
-            return;
+        if !union.layers.is_empty() {
+            let want = || UnionWant {
+                subject: union.subject,
+                source: source.clone(),
+                layers: Vec::new(),
+            };
+            let key = (place.clone(), tag.clone());
+            let want = self.unions.entry(key).or_insert_with(want);
+            if let Err(overload) = want.add(union.load, union.layers) {
+                let text = format!("{tag} gets nothing from {source}: {overload}");
+                self.apart.insert((place.clone(), tag), overload.to_string());
+                let place = Some(place.clone());
+                self.notes.insert(Note { place, text });
+                return;
+            }
+            self.attachments.insert((place.clone(), union.image.clone()));
         }
-        self.attachments.insert((place.clone(), union.image));
-        let want = || UnionWant {
-            subject: union.subject,
-            source: source.clone(),
-            layers: Vec::new(),
-        };
-        self.unions
-            .entry((place.clone(), tag))
-            .or_insert_with(want)
-            .add(union.layers);
+        let image = self.manifest(union.image, place, source);
+        image.blobs.extend(union.blobs);
     }
 
     /// Adds an attaching tag. Where two sources attach by the same fallback tag, the second's entries are merged.
     fn attach(
         &mut self,
         place: &Place,
+        source: &Place,
         tag: Tag,
-        subject: Digest,
-        want: TagWant,
+        need: TagNeed,
         known: &BTreeMap<Digest, Cow<'a, Manifest>>,
     ) -> Option<Wait> {
         let key = (place.clone(), tag.clone());
+        let source = source.clone();
         let first = match self.tags.get(&key) {
-            Some(first) if first.digest != want.digest => first.digest.clone(),
+            Some(first) if first.digest != need.digest => first.digest.clone(),
             Some(_) => return None,
             None => {
+                let want = TagWant {
+                    digest: need.digest,
+                    source,
+                    expect: Expect::Absent,
+                    waits: BTreeSet::new(),
+                    role: TagRole::Attachment,
+                };
                 self.tags.insert(key, want);
                 return None;
             }
@@ -270,7 +280,7 @@ impl<'a> Wanted<'a> {
             return None;
         }
         let listed = |digest: &Digest| self.known.get(digest).or_else(|| known.get(digest));
-        let (first, second) = (listed(&first)?, listed(&want.digest)?);
+        let (first, second) = (listed(&first)?, listed(&need.digest)?);
         let held: BTreeSet<&Digest> = first.children().map(|child| &child.digest).collect();
         let lacking = second.children().filter(|child| !held.contains(&child.digest));
         let entries: BTreeMap<_, _> = lacking
@@ -279,9 +289,16 @@ impl<'a> Wanted<'a> {
         if entries.is_empty() {
             return None;
         }
+        if need.immovable.is_some() {
+            let text = format!("{tag} gets no entries from {source}: {IMMOVABLE}");
+            let place = Some(place.clone());
+            self.notes.insert(Note { place, text });
+            self.apart.insert(key, IMMOVABLE.to_owned());
+            return None;
+        }
         let merge = MergeWant {
-            subject,
-            source: want.source,
+            subject: need.subject,
+            source,
             entries: BTreeMap::new(),
         };
         self.merges.entry(key).or_insert(merge).entries.extend(entries);

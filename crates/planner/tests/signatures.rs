@@ -1,7 +1,8 @@
 //! Cosign tags that stand on both sides and differ: their layers are united.
 
 use oci::{AttachmentTag, CosignKind, Descriptor, MediaType, Signatures, Tag};
-use planner::spec::{Check, Mirror, Target};
+use planner::plan::{Expect, TagRole};
+use planner::spec::{Check, Mirror, Pinned, Target};
 use planner::{Creation, Immutable, OpKind, Plan, PlanError, Standing};
 use serde_json::json;
 use testkit::image::{Content, Family};
@@ -127,19 +128,20 @@ fn a_target_that_holds_more_is_unchanged() {
     assert_eq!(plan(&world).text(), "No changes. Every target matches.\n");
 }
 
+fn into(from: &str, template: &str) -> Mirror {
+    let mut mirror = mirror(from, &[]);
+    mirror.sources[0].targets.push(Target {
+        place: place("site/app"),
+        tag: Some(template.to_owned()),
+    });
+    mirror
+}
+
 #[test]
 fn what_a_second_source_has_signed_is_added_once_the_tag_of_the_first_stands() {
     let mut world = world()
         .holds("hub/one", signed_by(&["alice", "bob"]))
         .holds("hub/two", signed_by(&["bob", "carol"]));
-    let into = |from: &str, template: &str| {
-        let mut mirror = mirror(from, &[]);
-        mirror.sources[0].targets.push(Target {
-            place: place("site/app"),
-            tag: Some(template.to_owned()),
-        });
-        mirror
-    };
     let mirrors = vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")];
     let spec = world.spec(mirrors);
     let plan = world.plan(&spec);
@@ -166,6 +168,67 @@ fn what_a_second_source_has_signed_is_added_once_the_tag_of_the_first_stands() {
     apply(&mut world, &plan);
     assert_eq!(signers(&world), ["alice", "bob", "carol"]);
     assert!(world.plan(&spec).ops.is_empty());
+}
+
+/// `v1`, signed by so many, of which each has a certificate of so many bytes.
+fn signed_at_length(first: usize, count: usize, bytes: usize) -> impl Fn(&mut Content) {
+    move |content| {
+        let image = image(content);
+        let signers: Vec<String> = (first..first + count)
+            .map(|number| format!("{number}{}", "x".repeat(bytes)))
+            .collect();
+        content.cosign_by(&image, &signers.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn no_more_is_united_than_a_manifest_may_hold() {
+    let world = world()
+        .holds("hub/app", signed_at_length(0, 300, 7000))
+        .holds("site/app", signed_at_length(300, 400, 7000));
+    assert!(left(&world).ends_with("registries take no manifest of more than 4194304 bytes"));
+}
+
+#[test]
+fn what_several_sources_add_is_bounded_together() {
+    let mut world = world()
+        .holds("hub/one", signed_at_length(0, 250, 7000))
+        .holds("hub/two", signed_at_length(250, 250, 7000))
+        .holds("site/app", signed_at_length(500, 250, 7000));
+    let spec = world.spec(vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")]);
+    let plan = world.plan(&spec);
+    let unions = plan.ops.iter().filter(|op| op.kind == OpKind::MergeSignatures);
+    let added: Vec<usize> = unions.map(|op| op.entries.len()).collect();
+    assert_eq!(added, [250]);
+    let note = "gets nothing from hub/two: registries take no manifest of more than 4194304 bytes";
+    assert!(plan.notes[0].text.ends_with(note), "{:?}", plan.notes);
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world).len(), 500);
+    assert!(world.plan(&spec).ops.is_empty());
+}
+
+#[test]
+fn what_can_not_be_united_is_not_sent() {
+    let with = |text: &'static str| {
+        move |content: &mut Content| {
+            let subject = image(content);
+            let layer = content.blob(MediaType::new("text/spdx+json"), text);
+            let sbom = content.image(Family::Oci, "linux/amd64", &[layer]);
+            content.tag(cosign_tag(&subject, CosignKind::Sbom).as_str(), &sbom);
+        }
+    };
+    let mut world = world().holds("hub/one", with("1")).holds("hub/two", with("2"));
+    let two = world.at(&place("hub/two")).expect("it was added");
+    let tag = cosign_tag(&image(&mut Content::new()), CosignKind::Sbom);
+    let second = two.tags[&tag].clone();
+    let spec = world.spec(vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")]);
+    let plan = world.plan(&spec);
+    assert_eq!(plan.notes.len(), 1, "{:?}", plan.notes);
+    assert_eq!(plan.summary.attachments, 1);
+    assert!(!plan.manifests.contains_key(&second));
+    apply(&mut world, &plan);
+    let later = world.plan(&spec);
+    assert!(later.ops.is_empty(), "{}", later.text());
 }
 
 #[test]
@@ -269,24 +332,10 @@ fn no_more_signatures_are_united_than_cosign_reads() {
 
 #[test]
 fn a_tag_that_its_registry_does_not_let_move_is_left() {
-    let target = Options {
-        creation: Creation::Call,
-        ..Options::default()
-    };
-    let mut world = World::new()
-        .registry("hub", Options::default())
-        .registry("site", target)
+    let mut world = by_call()
         .holds("hub/app", signed_by(&["alice"]))
         .holds("site/app", signed_by(&["carol"]));
-    let immutable = Standing {
-        immutable: Immutable::Except(Vec::new()),
-        ..Standing::default()
-    };
-    let site = world
-        .registries
-        .get_mut(&place("site/app").registry)
-        .expect("it was added");
-    site.units.insert(place("site/app").repository, immutable);
+    immutable(&mut world);
     assert!(left(&world).ends_with("left as it is: the registry does not let it move"));
     let free = world
         .registries
@@ -332,4 +381,167 @@ fn an_image_of_signatures_that_is_tagged_for_itself_is_copied_whole() {
         world.at(&place("hub/app")).expect("it was added").tags[&tag]
     );
     assert!(self::plan(&world).ops.is_empty());
+}
+
+#[test]
+fn a_cosign_tag_that_is_selected_moves_as_any_other() {
+    let mut world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol"]));
+    let mut pin = mirror("hub/app", &["site/app"]);
+    pin.sources[0].pinned = Some(Pinned {
+        tag: Some(signature_tag()),
+        digest: None,
+    });
+    let spec = world.spec(vec![pin]);
+    let stood = world.at(&place("site/app")).expect("it was added").tags[&signature_tag()].clone();
+    let plan = world.plan(&spec);
+    let text = plan
+        .text()
+        .replace(signature_tag().as_str(), "sha256-SUBJECT.sig");
+    assert!(
+        text.starts_with("~ site/app:sha256-SUBJECT.sig  sha256:"),
+        "{text}"
+    );
+    assert!(!text.contains("attachment"), "{text}");
+    let put = plan
+        .ops
+        .iter()
+        .find(|op| op.kind == OpKind::PutTag)
+        .expect("it is planned");
+    assert_eq!(put.tag_role(), Some(TagRole::Selected));
+    assert_eq!(put.at[0].expect, Some(Expect::Digest(stood)));
+    assert_eq!(
+        Plan::from_json(plan.to_json().as_bytes()).expect("it is a plan"),
+        plan
+    );
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["alice"]);
+    assert_eq!(world.plan(&spec).text(), "No changes. Every target matches.\n");
+}
+
+#[test]
+fn without_a_role_the_spelling_of_a_tag_tells_what_it_is_for() {
+    let world = world().holds("hub/app", signed_by(&["alice"]));
+    let plan = plan(&world);
+    assert!(!plan.to_json().contains("\"role\""));
+    let roles = plan
+        .ops
+        .iter()
+        .filter_map(|op| Some((op.tag.clone()?, op.tag_role()?)));
+    let v1: Tag = "v1".parse().expect("it is a tag");
+    let expected = [(signature_tag(), TagRole::Attachment), (v1, TagRole::Selected)];
+    assert_eq!(roles.collect::<Vec<_>>(), expected);
+}
+
+/// Lets no tag of the target move.
+fn immutable(world: &mut World) {
+    let immutable = Standing {
+        immutable: Immutable::Except(Vec::new()),
+        ..Standing::default()
+    };
+    let site = world.registries.get_mut(&place("site/app").registry);
+    let site = site.expect("it was added");
+    site.units.insert(place("site/app").repository, immutable);
+}
+
+fn by_call() -> World {
+    let target = Options {
+        creation: Creation::Call,
+        ..Options::default()
+    };
+    World::new()
+        .registry("hub", Options::default())
+        .registry("site", target)
+}
+
+#[test]
+fn what_a_second_source_has_signed_is_left_where_the_tag_of_the_first_will_not_move() {
+    let mut world = by_call()
+        .holds("hub/one", signed_by(&["alice"]))
+        .holds("hub/two", signed_by(&["bob"]))
+        .holds("site/app", |content: &mut Content| {
+            let other = content.layer(Family::Oci, 9, 10);
+            let other = content.image(Family::Oci, "linux/amd64", &[other]);
+            content.tag("other", &other);
+        });
+    immutable(&mut world);
+    let spec = world.spec(vec![into("hub/one", "{tag}-one"), into("hub/two", "{tag}-two")]);
+    let plan = world.plan(&spec);
+    assert!(
+        !kinds(&plan).contains(&OpKind::MergeSignatures),
+        "{}",
+        plan.text()
+    );
+    assert_eq!(plan.notes.len(), 1);
+    assert!(plan.notes[0].text.ends_with("the registry does not let it move"));
+    apply(&mut world, &plan);
+    assert_eq!(signers(&world), ["alice"]);
+    assert!(world.plan(&spec).ops.is_empty());
+}
+
+#[test]
+fn entries_are_left_out_of_a_fallback_tag_that_will_not_move() {
+    let one = |content: &mut Content| {
+        let subject = image(content);
+        let sbom = content.sbom(&subject);
+        content.fallback(&subject, &[sbom]);
+    };
+    let two = |content: &mut Content| {
+        let subject = image(content);
+        let referrers = [content.sbom(&subject), content.signature(&subject)];
+        content.fallback(&subject, &referrers);
+    };
+    let mut world = by_call().holds("hub/app", two).holds("site/app", one);
+    let merges = |plan: &Plan| kinds(plan).contains(&OpKind::MergeReferrers);
+    assert!(merges(&plan(&world)));
+    immutable(&mut world);
+    let plan = plan(&world);
+    assert!(!merges(&plan), "{}", plan.text());
+    assert!(
+        plan.notes[0]
+            .text
+            .ends_with("left as it is: the registry does not let it move")
+    );
+    apply(&mut world, &plan);
+    assert!(self::plan(&world).ops.is_empty());
+}
+
+/// What should stand at the target.
+fn closure(world: &World) -> planner::Contents {
+    let spec = world.spec(vec![Mirror {
+        check: Check::Blobs,
+        ..mirror("hub/app", &["site/app"])
+    }]);
+    let capabilities = world.capabilities();
+    let survey = world.survey(&spec, &capabilities);
+    planner::closure(&spec, &capabilities, &survey)[&place("site/app")].clone()
+}
+
+#[test]
+fn what_is_looked_at_holds_the_united_image_of_the_target_and_its_config() {
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", signed_by(&["carol", "alice"]));
+    let held = closure(&world);
+    let there = world.at(&place("site/app")).expect("it was added");
+    let united = there.find(&signature_tag().into()).expect("the tag stands");
+    assert!(held.manifests.contains(united.digest()));
+    let config = Signatures::of(united).expect("it holds signatures").config();
+    assert!(held.blobs.contains_key(&config.digest));
+    assert!(held.apart.is_empty());
+}
+
+#[test]
+fn signatures_that_can_not_be_united_are_told_apart() {
+    let index = |content: &mut Content| {
+        let subject = image(content);
+        let index = content.index(Family::Oci, std::slice::from_ref(&subject));
+        content.tag(signature_tag().as_str(), &index);
+    };
+    let world = world()
+        .holds("hub/app", signed_by(&["alice"]))
+        .holds("site/app", index);
+    let reason = &closure(&world).apart[&signature_tag()];
+    assert_eq!(reason, "what is not a list of signatures can't be united");
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use oci::{AttachmentTag, Descriptor};
+use oci::Descriptor;
+use planner::plan::TagRole;
 use planner::{Op, OpKind, Plan, ProblemKind, RegistryName, Side};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -272,7 +273,7 @@ impl<'a> Dispatcher<'a> {
         let (Some(tag), Some(after)) = (op.tag.clone(), op.digest.clone()) else {
             return;
         };
-        if AttachmentTag::scheme(&tag).is_none() {
+        if op.tag_role() == Some(TagRole::Selected) {
             let place = op.at[self.graph.place(node)].place();
             self.changes.push(Change {
                 registry: place.registry,

@@ -239,6 +239,7 @@ mod tests {
             kind: OpKind::PutManifest,
             digest: None,
             tag: None,
+            role: None,
             from: None,
             at: places.iter().map(at).collect(),
             after: ids(after),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use oci::{AttachmentTag, Descriptor, Digest, Host, Manifest, ManifestReference, RepositoryName, Tag};
-use planner::plan::{Expect, ManifestEntry};
+use oci::{Descriptor, Digest, Host, Manifest, ManifestReference, RepositoryName, Tag};
+use planner::plan::{Expect, ManifestEntry, TagRole};
 use planner::{Op, OpKind, Place, Plan, ProblemKind, RegistryName, Side};
 use provider::{Ensured, Importing};
 use registry::{Credential, ErrorKind, Mount, MountFrom, WriteRepository};
@@ -36,6 +36,7 @@ pub(crate) enum Job {
     PutTag {
         carried: Carried,
         tag: Tag,
+        role: TagRole,
         expect: Expect,
     },
     Merge {
@@ -83,6 +84,7 @@ impl Job {
             OpKind::PutTag => Self::PutTag {
                 carried: Carried::new(plan, op)?,
                 tag: op.tag.clone()?,
+                role: op.tag_role()?,
                 // What nobody looked at must not be overwritten.
                 expect: at.expect.clone().unwrap_or(Expect::Absent),
             },
@@ -122,10 +124,15 @@ impl Job {
             } => mount(context, place, digest, *size, from, origin.as_ref()).await,
             Self::Import { digest, from } => import(context, place, digest, from).await,
             Self::PutManifest(carried) => put(context, place, carried).await,
-            Self::PutTag { carried, tag, expect } => {
-                let landing = match AttachmentTag::scheme(tag) {
-                    Some(_) => attach(context, place, carried, tag, expect).await,
-                    None => put_tag(context, place, carried, tag, expect).await,
+            Self::PutTag {
+                carried,
+                tag,
+                role,
+                expect,
+            } => {
+                let landing = match role {
+                    TagRole::Attachment => attach(context, place, carried, tag, expect).await,
+                    TagRole::Selected => put_tag(context, place, carried, tag, expect).await,
                 };
                 landing.map_err(|fault| fault.about(tag))
             }

@@ -8,6 +8,7 @@
 mod attach;
 mod cache;
 mod connections;
+mod contention;
 mod context;
 mod counters;
 mod damaged;

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oci::{Digest, RepositoryName, Tag};
@@ -72,7 +73,13 @@ fn path(directory: &Path, stripe: u8) -> PathBuf {
     directory.join(format!("{stripe:02x}"))
 }
 
+/// Opens a file to be locked. What stands there and is no file is left alone: a link may lead anywhere, and who opens a pipe
+/// waits for its reader.
 fn open(path: &Path) -> io::Result<File> {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        let text = format!("{} is no file", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
     // Writable, because NFS grants exclusive locks on writable files only.
     OpenOptions::new()
         .write(true)
@@ -86,6 +93,8 @@ fn open(path: &Path) -> io::Result<File> {
 pub(crate) struct Stripes {
     locks: Locks,
     mutexes: Vec<Arc<Mutex<()>>>,
+    /// Whether a lock was waited for in vain: then no other is waited for.
+    forsaken: AtomicBool,
 }
 
 /// Held while a tag is read, changed and written back.
@@ -100,12 +109,14 @@ impl Stripes {
         Self {
             locks,
             mutexes: (0..STRIPES).map(|_| Arc::default()).collect(),
+            forsaken: AtomicBool::new(false),
         }
     }
 
     /// Waits until nobody else on this machine changes `tag` of a repository of `registry`, whatever its name is here.
     ///
-    /// Where the file can't be locked the tag is held within this process alone; the error is returned beside.
+    /// Where the file can't be locked the tag is held within this process alone; the error is returned beside. Once a lock
+    /// has not come in time, the files are left alone.
     pub(crate) async fn hold(
         &self,
         registry: &str,
@@ -115,10 +126,21 @@ impl Stripes {
         let stripe = stripe(registry, repository, tag);
         // Within the process first: then as many threads wait for files as there are stripes, and no more.
         let mutex = Arc::clone(&self.mutexes[usize::from(stripe)]).lock_owned().await;
-        let (file, error) = match self.locks.take(stripe).await {
+        let taken = if self.forsaken.load(Ordering::Relaxed) {
+            Ok(None)
+        } else {
+            self.locks.take(stripe).await
+        };
+        let (file, error) = match taken {
             Ok(file) => (file, None),
             Err(error) => (None, Some(error)),
         };
+        if error
+            .as_ref()
+            .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        {
+            self.forsaken.store(true, Ordering::Relaxed);
+        }
         let held = Held {
             _mutex: mutex,
             _file: file,
@@ -170,6 +192,26 @@ mod tests {
         assert!(error.is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn after_a_lock_that_never_came_no_other_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (at(&directory), at(&directory));
+        let (repository, tag) = key();
+        let (_held, _) = one.hold("site.example", &repository, &tag).await;
+        {
+            let mut waiting = pin!(other.hold("site.example", &repository, &tag));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            // The clock does not move by itself while a thread waits for the file.
+            tokio::time::advance(PATIENCE).await;
+            let (_held, error) = waiting.await;
+            assert_eq!(error.unwrap().kind(), io::ErrorKind::TimedOut);
+        }
+        let mut again = pin!(other.hold("site.example", &repository, &tag));
+        let poll = again.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(poll, Poll::Ready((_, None))));
+    }
+
     #[tokio::test]
     async fn within_one_process_no_directory_is_needed() {
         let stripes = Stripes::new(Locks::none());
@@ -190,6 +232,21 @@ mod tests {
         let (repository, tag) = key();
         let (_held, error) = stripes.hold("site.example", &repository, &tag).await;
         assert!(error.is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn neither_a_link_nor_a_pipe_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), path(directory.path(), 0));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(Locks::at(directory.path().to_owned()).is_err());
+        assert!(!file.exists(), "nothing is made where the link leads");
+        fs::remove_file(&link).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&link).status().unwrap();
+        assert!(made.success());
+        let error = Locks::at(directory.path().to_owned()).unwrap_err();
+        assert!(error.to_string().ends_with("is no file"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oci::AttachmentTag;
+use planner::plan::TagRole;
 use planner::{OpKind, Place, ProblemKind, RegistryName, Side};
 
 use crate::Event;
@@ -169,8 +169,7 @@ impl Dispatcher<'_> {
             (OpKind::UpdateRepository, Outcome::Done) => self.repositories.updated += 1,
             _ => {}
         }
-        let counts = |tag| AttachmentTag::scheme(tag).is_none();
-        if op.kind != OpKind::PutTag || !op.tag.as_ref().is_some_and(counts) {
+        if op.tag_role() != Some(TagRole::Selected) {
             return;
         }
         match outcome {

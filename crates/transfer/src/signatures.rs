@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use oci::{Descriptor, Digest, MAX_SIGNATURES, Manifest, ManifestReference, MediaType, Signatures, Tag};
+use oci::{Descriptor, Digest, Manifest, ManifestReference, MediaType, Overload, Signatures, Tag};
 use planner::{Place, ProblemKind, Side};
 use registry::{Error, WriteRepository};
 use serde_json::{Value, json};
 
+use crate::contention::{self, Contention, Next};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::landing::Landing;
 use crate::locks::Held;
-use crate::merge::{ATTEMPTS, lost};
 
 /// The largest config that is read to be changed, in bytes: it has a line or two for each layer.
 const MAX_CONFIG: u64 = 1 << 20;
@@ -29,26 +29,27 @@ pub(crate) async fn unite(
     let repository = context.writer(place)?;
     let failed = |error: Error| Fault::target(place, &error);
     let reference: ManifestReference = tag.clone().into();
-    for attempt in 0..=ATTEMPTS {
+    let mut contention = Contention::default();
+    loop {
         let standing = repository.get_manifest(&reference).await.map_err(failed)?;
         let standing = standing.ok_or_else(|| gone(place, tag))?;
         let signatures = Signatures::of(&standing).ok_or_else(|| no_signatures(place, tag))?;
         let lacking = signatures.lacking(layers);
-        match (lacking.is_empty(), attempt) {
-            (true, 0) => return Ok(Landing::AlreadyDone),
-            (true, _) => return Ok(Landing::Done),
-            (false, ATTEMPTS) => break,
-            (false, _) => {}
+        if lacking.is_empty() {
+            return Ok(contention.landing());
         }
-        if signatures.layers().len() + lacking.len() > MAX_SIGNATURES {
-            return Err(too_many(place, tag));
+        match contention.next().await {
+            Next::Write => {}
+            Next::Read => continue,
+            Next::GiveUp => return Err(contention::lost(place, tag)),
         }
+        let load = signatures.load().with(lacking.iter().copied());
+        load.map_err(|overload| too_many(place, tag, overload))?;
         let config = extend_config(context, place, repository.as_ref(), signatures, &lacking).await?;
         let united = united(place, &standing, &lacking, config.as_ref())?;
         let put = repository.put_manifest(&reference, &united).await;
         put.map_err(|error| refused(Fault::target(place, &error)))?;
     }
-    Err(lost(place, tag))
 }
 
 /// Makes the config that names the new layers too, and sends it. `None` where the standing one names no layers.
@@ -156,10 +157,8 @@ fn no_signatures(place: &Place, tag: &Tag) -> Fault {
     fault.hinted("make a new plan")
 }
 
-fn too_many(place: &Place, tag: &Tag) -> Fault {
-    let text = format!(
-        "tag {tag} of {place} would hold more than {MAX_SIGNATURES} signatures, which cosign does not read"
-    );
+fn too_many(place: &Place, tag: &Tag, overload: Overload) -> Fault {
+    let text = format!("tag {tag} of {place} would hold too much: {overload}");
     let fault = Fault::new(Side::Target, place, ProblemKind::Policy, text);
     fault.hinted("remove signatures that nobody needs any more, with `cosign clean` or by hand")
 }

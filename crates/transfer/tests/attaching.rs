@@ -5,6 +5,7 @@
 mod support;
 
 use oci::{AttachmentTag, CosignKind, Manifest, Signatures};
+use planner::plan::{Expect, TagRole};
 use planner::{Op, OpKind, ProblemKind};
 use registry::ErrorKind;
 use serde_json::{Value, json};
@@ -80,7 +81,7 @@ async fn signatures_are_added_behind_those_that_stand_there_and_the_config_names
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn signatures_that_somebody_else_overwrote_are_added_again() {
     let (here, there) = (Image::signed_by(&["alice"]), Image::signed_by(&["carol"]));
     let plan = plan(&[], vec![union(&here)]);
@@ -98,6 +99,7 @@ async fn signatures_that_somebody_else_overwrote_are_added_again() {
     let report = run(&plan, &[&x]).await;
     assert_eq!((report.ops.failed, x.count("PUT manifest")), (1, 5));
     assert!(report.failures[0].error.contains("somebody else"));
+    assert_eq!(report.exit_code, 75, "others may be done the next time");
 }
 
 #[tokio::test]
@@ -189,4 +191,31 @@ async fn a_fallback_tag_that_somebody_else_has_put_since_the_plan_is_completed()
     let standing = x.tagged("app", &fallback_tag()).unwrap();
     let listed: Vec<_> = standing.children().map(|child| &child.digest).collect();
     assert_eq!(listed, [first.digest(), second.digest()]);
+}
+
+#[tokio::test]
+async fn a_selected_tag_moves_whatever_its_spelling_and_is_counted() {
+    let (ours, theirs) = (Image::signed_by(&["alice"]), Image::signed_by(&["carol"]));
+    let src = Fake::new("src");
+    src.hold("app", &signature_tag(), &ours);
+    let x = signed(&theirs);
+    let select = |seen: &Image| {
+        let mut ops = attaching(&ours, &signature_tag());
+        for op in ops.iter_mut().filter(|op| op.kind == OpKind::PutTag) {
+            op.role = Some(TagRole::Selected);
+            op.at[0].expect = Some(Expect::Digest(seen.digest().clone()));
+        }
+        plan(&[&ours], ops)
+    };
+    let report = run(&select(&Image::signed_by(&["dave"])), &[&src, &x]).await;
+    assert_eq!(
+        report.failures[0].kind,
+        ProblemKind::Stale,
+        "it moved since the plan"
+    );
+    assert_eq!(x.tag("app", &signature_tag()).as_ref(), Some(theirs.digest()));
+    let report = run(&select(&theirs), &[&src, &x]).await;
+    assert_eq!((report.exit_code, report.tags.written), (0, 1), "{report:#?}");
+    assert_eq!(report.changes.len(), 1);
+    assert_eq!(x.tag("app", &signature_tag()).as_ref(), Some(ours.digest()));
 }

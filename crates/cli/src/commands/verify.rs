@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use planner::plan::Expect;
+use oci::Tag;
+use planner::plan::{Expect, Note};
 use planner::spec::Check;
 use planner::{Op, OpKind, OpPlace, Place, Plan, Problem, ProblemKind};
 use serde::Serialize;
@@ -24,6 +25,7 @@ struct Verdict {
     checked: Checked,
     drift: Vec<Drift>,
     blocked: Vec<Problem>,
+    notes: Vec<Note>,
 }
 
 /// How much was looked at, counted per place.
@@ -60,10 +62,7 @@ pub(crate) async fn run(context: &Context, arguments: &Verify) -> Result<Exit, F
         spec, survey, plan, ..
     } = survey::survey(context, &spec, &loaded.only, &connections).await?;
     let contents = planner::closure(&spec, &connections.capabilities(), &survey);
-    let mut verdict = Verdict {
-        checked: checked(&contents),
-        ..verdict(plan)
-    };
+    let mut verdict = verdict(plan, &contents);
     if arguments.deep {
         let progress = Progress::hashing(&context.terminal);
         let reader = connections.reader(transfer::ManifestCache::none());
@@ -85,19 +84,24 @@ fn checked(contents: &BTreeMap<Place, planner::Contents>) -> Checked {
     }
 }
 
-/// Whatever a plan would still do is what is missing.
-fn verdict(plan: Plan) -> Verdict {
+/// Whatever a plan would still do is what is missing, and so is what it can't do for an attachment.
+fn verdict(plan: Plan, contents: &BTreeMap<Place, planner::Contents>) -> Verdict {
     let drift = plan
         .ops
         .iter()
         .flat_map(|op| op.at.iter().map(|at| drift(op, at)));
-    let mut drift: Vec<Drift> = drift.collect();
+    let apart = contents.iter().flat_map(|(place, held)| {
+        let apart = held.apart.iter();
+        apart.map(move |(tag, reason)| Drift::apart(place, tag, reason))
+    });
+    let mut drift: Vec<Drift> = drift.chain(apart).collect();
     // What was selected by name comes before what stands behind it.
     drift.sort_by_key(|drift| drift.tag.is_none());
     Verdict {
-        checked: Checked::default(),
+        checked: checked(contents),
         drift,
         blocked: plan.blocked,
+        notes: plan.notes,
     }
 }
 
@@ -160,6 +164,9 @@ impl Verdict {
         for problem in &self.blocked {
             let _ = writeln!(out, "! {}", problem::problem(problem));
         }
+        for note in &self.notes {
+            let _ = writeln!(out, "{note}");
+        }
         let Checked {
             places,
             tags,
@@ -183,6 +190,16 @@ impl Verdict {
 }
 
 impl Drift {
+    fn apart(place: &Place, tag: &Tag, reason: &str) -> Self {
+        Self {
+            registry: place.registry.to_string(),
+            repository: place.repository.to_string(),
+            tag: Some(tag.to_string()),
+            digest: None,
+            what: format!("the tag lacks what the source's holds, which can't be added: {reason}"),
+        }
+    }
+
     fn line(&self) -> String {
         let mut line = format!("{}/{}", self.registry, self.repository);
         if let Some(tag) = &self.tag {
@@ -236,6 +253,27 @@ mod tests {
         verdict.add(vec![problem(ProblemKind::Integrity)]);
         assert_eq!(verdict.exit(), Exit::Changes);
         assert!(verdict.text().ends_with("Drift: 1 found.\n"));
+    }
+
+    #[test]
+    fn an_attachment_that_can_not_be_added_is_drift_and_is_told() {
+        let place = Place {
+            registry: "site".parse().unwrap(),
+            repository: "app".parse().unwrap(),
+        };
+        let verdict = Verdict {
+            drift: vec![Drift::apart(&place, &"x.sig".parse().unwrap(), "it is full")],
+            notes: vec![Note {
+                place: Some(place),
+                text: "left as it is".to_owned(),
+            }],
+            ..Verdict::default()
+        };
+        assert_eq!(verdict.exit(), Exit::Changes);
+        let text = "~ site/app:x.sig  the tag lacks what the source's holds, which can't be added: it is full\n\
+                    note: site/app: left as it is\n\
+                    Drift: 1 found.\n";
+        assert_eq!(verdict.text(), text);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use oci::AttachmentTag;
+use planner::plan::TagRole;
 use planner::{Op, OpId, OpKind, Place, Plan, size};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval_at};
@@ -215,9 +215,7 @@ fn name(op: &Op) -> Name {
         OpKind::PutTag => "attachment",
     };
     match (&op.tag, &op.digest) {
-        (Some(tag), _) if op.kind == OpKind::PutTag && AttachmentTag::scheme(tag).is_none() => {
-            Name::Tag(tag.to_string())
-        }
+        (Some(tag), _) if op.tag_role() == Some(TagRole::Selected) => Name::Tag(tag.to_string()),
         (_, Some(digest)) => Name::Behind(format!("{what} {}", digest.short())),
         _ => Name::Behind(what.to_owned()),
     }

@@ -65,6 +65,7 @@ pub fn op(id: &str, kind: OpKind, at: &[&str]) -> Op {
         kind,
         digest: None,
         tag: None,
+        role: None,
         from: None,
         at: at.iter().map(spot).collect(),
         after: Vec::new(),
