@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use oci::{AttachmentTag, Descriptor};
-use planner::{Op, OpKind, Plan, ProblemKind, Side};
+use planner::{Op, OpId, OpKind, Place, Plan, ProblemKind, Side};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -60,6 +60,7 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) tags: TagTally,
     pub(crate) repositories: RepositoryTally,
     pub(crate) changes: Vec<Change>,
+    pub(crate) achieved: BTreeSet<(OpId, Place)>,
     pub(crate) retries: u64,
 }
 
@@ -136,6 +137,7 @@ impl<'a> Dispatcher<'a> {
             tags: TagTally::default(),
             repositories: RepositoryTally::default(),
             changes: Vec::new(),
+            achieved: BTreeSet::new(),
             retries: 0,
         }
     }
@@ -348,6 +350,7 @@ impl<'a> Dispatcher<'a> {
         report.repositories = self.repositories;
         report.ops = self.ops;
         report.retries = self.retries;
+        report.achieved = self.achieved;
         report.failures = self.ledger.into_failures();
         report
     }

@@ -1,14 +1,15 @@
 //! `transship copy`.
 
-use std::collections::BTreeSet;
+mod copies;
+
 use std::path::Path;
 
 use oci::{Digest, ManifestReference, Platform};
+use planner::Spec;
 use planner::config::{self, CopyOptions};
-use planner::survey::Known;
-use planner::{Answer, Place, Question, Side, Spec, Survey};
 use transfer::{Connections, Report};
 
+use self::copies::Copies;
 use crate::arguments::{Copy, Format};
 use crate::connect::{self, Manner};
 use crate::context::Context;
@@ -54,14 +55,17 @@ async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<
     };
     let surveyed = survey::survey(context, &spec, &[], &connections).await?;
     let exit = execution::carry_out(context, &surveyed.plan, &connections, done).await?;
-    let Some(digest) = copied(&spec, &surveyed.survey) else {
+    let Some(copies) = Copies::new(&surveyed, done) else {
         return Ok(exit);
     };
     if let (Exit::Done, Some(path)) = (exit, &arguments.digestfile) {
-        keep(path, &digest)?;
+        keep(path, &copies.digest)?;
+    }
+    for missing in &copies.missing {
+        context.terminal.say(&format!("Not copied to {missing}."));
     }
     if arguments.run.format == Format::Text && done.stopped_by.is_none() {
-        context.text(&copies(&spec, &digest, done))?;
+        context.text(&copies.lines())?;
     }
     Ok(exit)
 }
@@ -106,65 +110,4 @@ fn keep(path: &Path, digest: &Digest) -> Result<(), Failure> {
     files::write_whole(path, digest.to_string().as_bytes()).map_err(|error| {
         Failure::failed(format!("can't write the digest to {}", path.display())).because(&error)
     })
-}
-
-/// Says what stands where now, a line per place where nothing went wrong.
-fn copies(spec: &Spec, digest: &Digest, done: &Report) -> String {
-    let targets = spec
-        .mirrors
-        .iter()
-        .flat_map(|mirror| &mirror.sources)
-        .flat_map(|source| &source.targets)
-        .map(|target| &target.place);
-    // A place with several tags is still one place.
-    let stand: BTreeSet<&Place> = targets.filter(|place| !went_wrong(place, done)).collect();
-    let lines = stand.into_iter().filter_map(|place| {
-        let name = spec
-            .registries
-            .get(&place.registry)?
-            .endpoint
-            .name(&place.repository);
-        Some(format!("{name}@{digest}\n"))
-    });
-    lines.collect()
-}
-
-fn went_wrong(place: &Place, done: &Report) -> bool {
-    let failed = done.failures.iter().any(|failure| failure.place() == *place);
-    failed
-        || done.blocked.iter().any(|problem| {
-            let all = problem
-                .repository
-                .as_ref()
-                .is_none_or(|name| *name == place.repository);
-            problem.side == Side::Source || problem.registry == place.registry && all
-        })
-}
-
-/// Finds the digest that was copied, from what the source answered.
-fn copied(spec: &Spec, survey: &Survey) -> Option<Digest> {
-    let source = spec.mirrors.first()?.sources.first()?;
-    let pinned = source.pinned.as_ref()?;
-    if let Some(digest) = &pinned.digest {
-        return Some(digest.clone());
-    }
-    let tag = pinned.tag.clone()?;
-    let answer = |question| match survey.answer(&question) {
-        Known::Yes(answer) => Some(answer),
-        Known::Failed(_) | Known::Unasked => None,
-    };
-    let (place, reference) = (source.place.clone(), ManifestReference::Tag(tag.clone()));
-    let questions = [
-        Question::Head(place.clone(), reference.clone()),
-        Question::Get(place.clone(), reference),
-        Question::Inventory(place),
-    ];
-    questions
-        .into_iter()
-        .find_map(|question| match answer(question)? {
-            Answer::Head(found) => found.as_ref().map(|found| found.digest.clone()),
-            Answer::Get(found) => found.as_ref().map(|found| found.digest().clone()),
-            Answer::Inventory(found) => found.as_ref()?.tags().get(&tag).cloned(),
-            _ => None,
-        })
 }
