@@ -264,3 +264,13 @@ async fn quiet_says_nothing_and_data_stays_on_standard_output() {
     assert!(output.stdout.contains("Plan: "), "{}", output.stdout);
     assert_eq!(output.stderr, "");
 }
+
+#[tokio::test]
+async fn a_configuration_without_mirrors_is_said_to_want_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("transship.yaml", "version: 1\nmirrors: []\n");
+    for command in [&["plan"][..], &["validate"], &["apply", "--auto-approve"]] {
+        let output = sandbox.run(command).await.expect(0);
+        let _ = output.warns(&["warning: there is nothing to do: the configuration has no mirrors"]);
+    }
+}

@@ -99,6 +99,7 @@ async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Resul
     }
     let file = arguments.file.as_deref().unwrap_or(Path::new(CONFIGURATION));
     let loaded = configuration::load(file, &arguments.narrow)?;
+    configuration::warn_of_nothing(context, &loaded.spec);
     let spec = configuration::trusted(loaded.spec, arguments.trust);
     done.config = Some(spec.digest.clone());
     let manner = Manner::declared(loaded.directory, &arguments.access);
