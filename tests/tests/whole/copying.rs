@@ -1,6 +1,7 @@
 //! `copy` to more tags, and of one platform alone.
 
 use oci::Descriptor;
+use testkit::binary::Sandbox;
 use testkit::image::{Content, Family};
 use testkit::push::Direct;
 use testkit::software::skopeo_raw;
@@ -199,4 +200,22 @@ async fn a_line_stands_for_the_places_that_have_the_artifact_and_for_no_other() 
     let output = site.run(&by_digest).await.expect(1);
     assert_eq!(output.stdout, format!("{has}@{digest}\n"));
     let _ = output.warns(&[&format!("Not copied to {lacks}.")]);
+}
+
+#[tokio::test]
+async fn a_digest_that_can_not_be_kept_is_told_before_anything_is_copied() {
+    let sandbox = Sandbox::new();
+    let arguments = [
+        "copy",
+        "oci:nowhere:v1",
+        "oci:new:v1",
+        "--digestfile",
+        "missing/digest",
+    ];
+    let output = sandbox.run(&arguments).await.expect(1);
+    let output = output.warns(&[
+        "can't write the digest to missing/digest",
+        "there is no directory",
+    ]);
+    assert!(!output.stderr.contains("nowhere"), "{}", output.stderr);
 }

@@ -2,6 +2,7 @@
 
 mod copies;
 
+use std::io;
 use std::path::Path;
 
 use oci::{Digest, ManifestReference, Platform};
@@ -28,6 +29,9 @@ use crate::survey;
 /// References that are none (64), a platform that is not there, a signal.
 pub(crate) async fn run(context: &Context, arguments: &Copy) -> Result<Exit, Failure> {
     report::can_be_written(&arguments.run)?;
+    if let Some(path) = &arguments.digestfile {
+        files::can_be_written(path).map_err(|error| unkept(path, &error))?;
+    }
     let mut done = Report::new();
     let ended = copy(context, arguments, &mut done).await;
     report::conclude(context, &arguments.run, Verb::Copy, done, ended)
@@ -107,7 +111,9 @@ async fn one(
 }
 
 fn keep(path: &Path, digest: &Digest) -> Result<(), Failure> {
-    files::write_whole(path, digest.to_string().as_bytes()).map_err(|error| {
-        Failure::failed(format!("can't write the digest to {}", path.display())).because(&error)
-    })
+    files::write_whole(path, digest.to_string().as_bytes()).map_err(|error| unkept(path, &error))
+}
+
+fn unkept(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("can't write the digest to {}", path.display())).because(error)
 }
