@@ -97,10 +97,13 @@ async fn one(
             .map_err(|error| connect::answered(&error))?
             .ok_or_else(missing)?;
         let index = root.digest().clone();
-        let image = platform::choose(&*repository, text, root, platform).await?;
-        Ok::<_, Failure>((index, image.digest().clone()))
+        let chosen = platform::choose(&*repository, text, root, platform).await?;
+        Ok::<_, Failure>((index, chosen.image.digest().clone(), chosen.note))
     };
-    let (index, image) = context.unless_interrupted(chosen).await??;
+    let (index, image, note) = context.unless_interrupted(chosen).await??;
+    if let Some(note) = note {
+        context.terminal.say(&note);
+    }
     if index == image {
         return Ok(None);
     }
