@@ -199,7 +199,10 @@ async fn a_line_stands_for_the_places_that_have_the_artifact_and_for_no_other() 
     let by_digest = ["copy", &untagged, &has, &lacks, "--format", "text"];
     let output = site.run(&by_digest).await.expect(1);
     assert_eq!(output.stdout, format!("{has}@{digest}\n"));
-    let _ = output.warns(&[&format!("Not copied to {lacks}.")]);
+    let _ = output.warns(&[
+        &format!("Not copied to {lacks}."),
+        &format!("It stands without a tag at {has}."),
+    ]);
 }
 
 #[tokio::test]

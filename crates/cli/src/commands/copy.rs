@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::platform;
 use crate::reference;
-use crate::report::{self, Verb};
+use crate::report::{self, Blocked, Verb};
 use crate::survey;
 
 /// Copies one artifact with its attachments to one or many places.
@@ -34,7 +34,7 @@ pub(crate) async fn run(context: &Context, arguments: &Copy) -> Result<Exit, Fai
     }
     let mut done = Report::new();
     let ended = copy(context, arguments, &mut done).await;
-    report::conclude(context, &arguments.run, Verb::Copy, done, ended)
+    report::conclude(context, &arguments.run, Verb::Copy, Blocked::Untold, done, ended)
 }
 
 async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<Exit, Failure> {
@@ -64,6 +64,11 @@ async fn copy(context: &Context, arguments: &Copy, done: &mut Report) -> Result<
     };
     if let (Exit::Done, Some(path)) = (exit, &arguments.digestfile) {
         keep(path, &copies.digest)?;
+    }
+    for untagged in &copies.untagged {
+        context
+            .terminal
+            .say(&format!("It stands without a tag at {untagged}."));
     }
     for missing in &copies.missing {
         context.terminal.say(&format!("Not copied to {missing}."));

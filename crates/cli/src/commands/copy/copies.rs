@@ -15,6 +15,8 @@ use crate::survey::Surveyed;
 pub(crate) struct Copies {
     /// The artifact.
     pub(super) digest: Digest,
+    /// The targets where it has no tag.
+    pub(super) untagged: Vec<String>,
     /// The targets that went without, as references.
     pub(super) missing: Vec<String>,
     /// The repositories where it stands. One with several tags is still one.
@@ -31,6 +33,7 @@ impl Copies {
         let digest = selected(source, survey)?;
         let mut copies = Self {
             digest,
+            untagged: Vec::new(),
             missing: Vec::new(),
             stand: BTreeSet::new(),
         };
@@ -39,7 +42,11 @@ impl Copies {
             let registry = spec.registries.get(&place.registry)?;
             let tag = tag_at(target, source);
             if stands(&copies.digest, place, tag.as_ref(), survey, plan, report) {
-                copies.stand.insert(registry.endpoint.name(&place.repository));
+                let name = registry.endpoint.name(&place.repository);
+                if tag.is_none() {
+                    copies.untagged.push(name.clone());
+                }
+                copies.stand.insert(name);
             } else {
                 copies
                     .missing
