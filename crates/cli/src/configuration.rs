@@ -7,7 +7,7 @@ use planner::Spec;
 use planner::config::{self, Input};
 
 use crate::arguments::{Narrow, Trust};
-use crate::context::environment;
+use crate::context::{Context, environment};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -67,6 +67,15 @@ pub(crate) fn check(file: &Path) -> Result<Spec, Failure> {
         environment: &environment,
     };
     config::parse_offline(&input).map_err(|problems| refuse(&problems))
+}
+
+/// Warns where a configuration wants nothing.
+pub(crate) fn warn_of_nothing(context: &Context, spec: &Spec) {
+    if spec.mirrors.is_empty() {
+        context
+            .terminal
+            .say("warning: there is nothing to do: the configuration has no mirrors");
+    }
 }
 
 /// Overrides how far unchanged tags are trusted, where the command line says so.

@@ -12,7 +12,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use oci::ManifestReference;
+use oci::{ManifestReference, RepositoryName};
 use planner::config::Connection;
 use planner::{Plan, RegistryName, Spec};
 use registry::{DeleteRepository, Registry};
@@ -141,33 +141,34 @@ pub(crate) async fn client(
     Ok(remote.client)
 }
 
-/// The power to delete from a repository, and its registry, which is finished once that is done.
+/// The power to delete from repositories, and their registry, which is finished once that is done.
 #[derive(Debug)]
 pub(crate) struct Deleter {
-    pub(crate) repository: Arc<dyn DeleteRepository>,
+    pub(crate) repositories: Vec<Arc<dyn DeleteRepository>>,
     pub(crate) registry: Arc<dyn Registry>,
 }
 
-/// Opens a repository to delete from.
+/// Opens repositories of one registry to delete from.
 ///
 /// # Errors
 /// As [`connect`], and a layout that can't be opened.
 pub(crate) async fn deleter(
     context: &Context,
-    place: &planner::Place,
+    name: &RegistryName,
     registry: &planner::spec::Registry,
+    repositories: &[RepositoryName],
     manner: &Manner,
 ) -> Result<Deleter, Failure> {
     if let Some((form, path)) = registry.endpoint.layout() {
         let layout = on_disk::open(form, path, &registry.connection)?;
         return Ok(Deleter {
-            repository: layout.deleter(&place.repository),
+            repositories: repositories.iter().map(|name| layout.deleter(name)).collect(),
             registry: Arc::new(layout),
         });
     }
-    let client = client(context, &place.registry, registry, manner).await?;
+    let client = client(context, name, registry, manner).await?;
     Ok(Deleter {
-        repository: client.deleter(&place.repository),
+        repositories: repositories.iter().map(|name| client.deleter(name)).collect(),
         registry: Arc::new(client),
     })
 }

@@ -13,6 +13,15 @@ const DEPTH: usize = 4;
 /// The largest configuration that is read, in bytes.
 const MAX_CONFIG: u64 = 64 << 20;
 
+/// The image of a platform.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    /// The image.
+    pub(crate) image: Manifest,
+    /// Which others fit as well, in words.
+    pub(crate) note: Option<String>,
+}
+
 /// Finds the image of a platform: the index's own, or the one image there is, where it is for that platform.
 ///
 /// # Errors
@@ -22,10 +31,13 @@ pub(crate) async fn choose(
     text: &str,
     root: Manifest,
     platform: &Platform,
-) -> Result<Manifest, Failure> {
+) -> Result<Chosen, Failure> {
     if let Content::Image { .. } = root.content() {
         return match of_image(repository, &root).await? {
-            Some(found) if platform.accepts(&found) => Ok(root),
+            Some(found) if platform.accepts(&found) => Ok(Chosen {
+                image: root,
+                note: None,
+            }),
             Some(found) => Err(Failure::failed(format!(
                 "`{text}` is one image, for {found} and not for {platform}"
             ))),
@@ -34,15 +46,18 @@ pub(crate) async fn choose(
             ))),
         };
     }
-    let choice = pick(text, &images(repository, root).await?, platform)?;
+    let images = images(repository, root).await?;
+    let choice = pick(text, &images, platform)?;
     let reference = ManifestReference::Digest(choice.digest.clone());
     let found = repository.get_manifest(&reference).await;
-    found.map_err(|error| connect::answered(&error))?.ok_or_else(|| {
+    let image = found.map_err(|error| connect::answered(&error))?.ok_or_else(|| {
         Failure::failed(format!(
             "`{text}` names {} for {platform}, which is missing",
             choice.digest
         ))
-    })
+    })?;
+    let note = passed_over(&images, choice, platform);
+    Ok(Chosen { image, note })
 }
 
 /// Returns the platform that an image's configuration names; `None` for what is no image.
@@ -114,16 +129,13 @@ async fn images(repository: &dyn ReadRepository, root: Manifest) -> Result<Vec<D
 }
 
 /// Picks the one image that is meant. A platform that is named as it was asked for comes before others that fit.
-fn pick(text: &str, images: &[Descriptor], asked: &Platform) -> Result<Descriptor, Failure> {
+fn pick<'a>(text: &str, images: &'a [Descriptor], asked: &Platform) -> Result<&'a Descriptor, Failure> {
     let named = || {
         images
             .iter()
             .filter_map(|image| Some((image.platform.as_ref()?, image)))
     };
     let fitting: Vec<(&Platform, &Descriptor)> = named().filter(|(found, _)| asked.accepts(found)).collect();
-    let same = |one: &Platform, other: &Platform| {
-        (&one.os, &one.architecture, &one.variant) == (&other.os, &other.architecture, &other.variant)
-    };
     let list = |platforms: &[(&Platform, &Descriptor)]| {
         let mut names: Vec<String> = platforms.iter().map(|(found, _)| found.to_string()).collect();
         names.dedup();
@@ -141,14 +153,42 @@ fn pick(text: &str, images: &[Descriptor], asked: &Platform) -> Result<Descripto
         [(first, image), rest @ ..] => {
             let exact = fitting.iter().find(|(found, _)| same(found, asked));
             match exact {
-                Some((_, image)) => Ok((*image).clone()),
+                Some((_, image)) => Ok(image),
                 // Versions of one operating system: the first is the one that the publisher prefers.
-                None if rest.iter().all(|(found, _)| same(found, first)) => Ok((*image).clone()),
+                None if rest.iter().all(|(found, _)| same(found, first)) => Ok(image),
                 None => Err(Failure::usage(format!("`{text}` has several images for {asked}"))
                     .hint(format!("name one of {}", list(&fitting)))),
             }
         }
     }
+}
+
+/// Names the images that differ from the chosen one in the version of the operating system alone.
+fn passed_over(images: &[Descriptor], chosen: &Descriptor, asked: &Platform) -> Option<String> {
+    let taken = chosen.platform.as_ref()?;
+    let others = images.iter().filter(|image| image.digest != chosen.digest);
+    let others = others.filter_map(|image| Some((image.platform.as_ref()?, image)));
+    let others: Vec<String> = others
+        .filter(|(found, _)| asked.accepts(found) && same(found, taken))
+        .map(|(found, image)| version(found, image))
+        .collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "warning: several images fit {asked}; taken is the first, {}, before {}",
+            version(taken, chosen),
+            others.join(", ")
+        )
+    })
+}
+
+fn version(platform: &Platform, image: &Descriptor) -> String {
+    let version = platform.os_version.clone();
+    version.unwrap_or_else(|| image.digest.to_string())
+}
+
+/// Says whether two platforms differ in nothing but the version of the operating system.
+fn same(one: &Platform, other: &Platform) -> bool {
+    (&one.os, &one.architecture, &one.variant) == (&other.os, &other.architecture, &other.variant)
 }
 
 #[cfg(test)]
@@ -167,9 +207,10 @@ mod tests {
     }
 
     fn picked(platforms: &[&str], asked: &str) -> Result<String, (Exit, String)> {
-        let picked = pick("a.b/c", &images(platforms), &asked.parse().unwrap());
+        let images = images(platforms);
+        let picked = pick("a.b/c", &images, &asked.parse().unwrap());
         picked
-            .map(|image| image.platform.unwrap().to_string())
+            .map(|image| image.platform.as_ref().unwrap().to_string())
             .map_err(|failure| (failure.exit(), failure.render()))
     }
 
@@ -190,6 +231,24 @@ mod tests {
         let (exit, told) = picked(&["linux/arm/v6", "linux/arm/v7"], "linux/arm").unwrap_err();
         assert_eq!(exit, Exit::Usage);
         assert!(told.contains("name one of linux/arm/v6, linux/arm/v7"), "{told}");
+    }
+
+    #[test]
+    fn of_several_versions_the_first_is_taken_and_the_others_are_named() {
+        let mut images = images(&["windows/amd64", "linux/amd64", "windows/amd64"]);
+        for (image, version) in [(0, "10.0.20348.1"), (2, "10.0.17763.2")] {
+            images[image].digest = Digest::sha256(version.as_bytes());
+            images[image].platform.as_mut().unwrap().os_version = Some(version.to_owned());
+        }
+        let asked = "windows/amd64".parse().unwrap();
+        let picked = pick("a.b/c", &images, &asked).unwrap();
+        assert_eq!(picked, &images[0]);
+        assert_eq!(
+            passed_over(&images, picked, &asked).unwrap(),
+            "warning: several images fit windows/amd64; taken is the first, 10.0.20348.1, before 10.0.17763.2"
+        );
+        let linux = "linux/amd64".parse().unwrap();
+        assert_eq!(passed_over(&images, &images[1], &linux), None);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 mod docker;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use layout::Entry;
-use oci::AttachmentTag;
+use oci::{AttachmentTag, Digest, RepositoryName};
 use planner::config::{CopyError, LayoutForm};
 
 use crate::connect::on_disk;
@@ -129,12 +130,51 @@ impl Whole<'_> {
     }
 }
 
-/// Completes a reference to a whole layout or archive by the one artifact in it, and one to an image of `docker save`
-/// that is not named in full. Others are left as they are.
+/// A digest in a layout or an archive, `oci:PATH@DIGEST` and the like.
+pub(crate) struct InLayout<'a> {
+    whole: Whole<'a>,
+    digest: Digest,
+}
+
+/// Reads a reference to a digest in a layout or archive that leaves the repository out.
+pub(crate) fn in_layout(text: &str) -> Option<InLayout<'_>> {
+    let (layout, digest) = text.rsplit_once('@')?;
+    let digest = digest.parse().ok()?;
+    whole_layout(layout).map(|whole| InLayout { whole, digest })
+}
+
+impl InLayout<'_> {
+    /// Returns the repositories with an entry of the digest, sorted; `None` among them stands for entries without one.
+    ///
+    /// # Errors
+    /// A layout that can't be read.
+    pub(crate) fn repositories(&self) -> Result<BTreeSet<Option<RepositoryName>>, Failure> {
+        let entries = self.whole.entries()?.into_iter();
+        let of_digest = entries.filter(|entry| entry.descriptor.digest == self.digest);
+        Ok(of_digest.map(|entry| entry.repository).collect())
+    }
+
+    /// Names the repository that shows the digest with what is attached to it: the first with an entry of it.
+    fn in_repository<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Failure> {
+        Ok(match self.repositories()?.into_iter().next() {
+            Some(Some(repository)) => {
+                let (layout, digest) = text.rsplit_once('@').unwrap_or((text, ""));
+                Cow::Owned(format!("{layout}:{repository}@{digest}"))
+            }
+            Some(None) | None => Cow::Borrowed(text),
+        })
+    }
+}
+
+/// Completes a reference to a whole layout or archive by the one artifact in it, one to a digest by its repository, and one
+/// to an image of `docker save` that is not named in full. Others are left as they are.
 ///
 /// # Errors
 /// A layout that can't be read, and one that holds nothing (1) or several artifacts (64).
 pub(crate) fn only_entry(text: &str) -> Result<Cow<'_, str>, Failure> {
+    if let Some(in_layout) = in_layout(text) {
+        return in_layout.in_repository(text);
+    }
     let Some(whole) = whole_layout(text) else {
         return docker::selected(text);
     };
@@ -195,7 +235,7 @@ mod tests {
     use std::path::PathBuf;
 
     use layout::Layout;
-    use oci::{Digest, MediaType};
+    use oci::MediaType;
     use planner::config;
 
     use super::*;
@@ -292,6 +332,16 @@ mod tests {
         assert!(refused.render().contains(&format!("{text}:app:1.1")));
         let (_directory, text) = layout(&["1.0", "latest"]);
         assert_eq!(only_entry(&text).unwrap(), format!("{text}:latest"));
+    }
+
+    #[test]
+    fn a_digest_is_looked_for_where_an_entry_has_it() {
+        let (_directory, text) = layout(&["app:1.0", "app:1.1", "2.0"]);
+        let at = |name: &str| format!("{text}@{}", Digest::sha256(name.as_bytes()));
+        let in_app = only_entry(&at("app:1.1")).unwrap().into_owned();
+        assert_eq!(in_app, at("app:1.1").replace('@', ":app@"));
+        assert_eq!(only_entry(&at("2.0")).unwrap(), at("2.0"));
+        assert_eq!(only_entry(&at("none")).unwrap(), at("none"));
     }
 
     #[test]

@@ -26,6 +26,15 @@ pub(crate) enum Verb {
     Copy,
 }
 
+/// Whether what is blocked was shown with the plan, on the same screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    /// It was, and is not told again.
+    Shown,
+    /// Nothing showed it.
+    Untold,
+}
+
 /// Ends a run: fills in how and when it ended, writes the report, prints the outcome.
 ///
 /// # Errors
@@ -34,6 +43,7 @@ pub(crate) fn conclude(
     context: &Context,
     run: &Run,
     verb: Verb,
+    blocked: Blocked,
     report: Report,
     ended: Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
@@ -50,7 +60,7 @@ pub(crate) fn conclude(
         context.data(&json)?;
     }
     let exit = ended?;
-    tell(context, run.format, verb, &report)?;
+    tell(context, run.format, verb, blocked, &report)?;
     Ok(exit)
 }
 
@@ -109,14 +119,21 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Names root causes on standard error, then says the sums.
-fn tell(context: &Context, format: Format, verb: Verb, report: &Report) -> Result<(), Failure> {
+fn tell(
+    context: &Context,
+    format: Format,
+    verb: Verb,
+    blocked: Blocked,
+    report: &Report,
+) -> Result<(), Failure> {
     for failure in problem::failures(&report.failures) {
         context.terminal.error(&format!("error: {failure}"));
     }
-    for blocked in &report.blocked {
+    let untold = report.blocked.iter().filter(|_| blocked == Blocked::Untold);
+    for problem in untold {
         context
             .terminal
-            .error(&format!("! {}", problem::problem(blocked)));
+            .error(&format!("! {}", problem::problem(problem)));
     }
     match (format, verb) {
         (Format::Text, Verb::Apply) => context.text(&summary(verb, report))?,
@@ -135,12 +152,14 @@ fn summary(verb: Verb, report: &Report) -> String {
     };
     let mut out = format!("{verb:?} {ended}:");
     let tags = &report.tags;
+    let blocked = report.blocked.len() as u64;
     let _ = write!(out, " {}", counted(tags.written, "tag", "tags"));
     out.push_str(" written");
     for (count, what) in [
         (tags.unchanged, "unchanged"),
         (tags.kept, "kept"),
         (tags.failed, "failed"),
+        (blocked, "blocked"),
     ] {
         if count > 0 {
             let _ = write!(out, ", {count} {what}");
@@ -177,6 +196,8 @@ fn counted(n: u64, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use planner::{Problem, ProblemKind, Side};
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -227,5 +248,17 @@ mod tests {
         let mut report = closed(Report::new(), Exit::Done, at(0), at(1));
         report.tags.written = 1;
         assert!(summary(Verb::Apply, &report).starts_with("Apply complete: 1 tag written; read "));
+        report.blocked.push(Problem {
+            registry: "site".parse().unwrap(),
+            repository: None,
+            tag: None,
+            side: Side::Target,
+            kind: ProblemKind::Auth,
+            error: "refused".to_owned(),
+            hint: None,
+            tags: 3,
+        });
+        let report = closed(report, Exit::Denied, at(0), at(1));
+        assert!(summary(Verb::Copy, &report).starts_with("Copy incomplete: 1 tag written, 1 blocked; read "));
     }
 }

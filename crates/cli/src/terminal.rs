@@ -44,6 +44,11 @@ impl Terminal {
         self.loudness
     }
 
+    /// Returns true where data and talk meet on one screen.
+    pub(crate) fn shows_both(&self) -> bool {
+        self.out_is_terminal && self.err_is_terminal
+    }
+
     /// Returns true where progress bars can be drawn.
     pub(crate) fn draws(&self) -> bool {
         self.err_is_terminal && self.loudness > Loudness::Quiet

@@ -257,7 +257,11 @@ impl<'a> Walk<'a, '_> {
             match self.at_target(way, listings, &root, tag.as_ref()) {
                 Ok(()) | Err(Gap::Pending) => {}
                 Err(Gap::Blocked(mut problem)) => {
-                    problem.tag = problem.tag.or(tag);
+                    let own = match problem.side {
+                        Side::Source => selected.tag.clone(),
+                        Side::Target => tag,
+                    };
+                    problem.tag = problem.tag.or(own);
                     self.blocked.add(*problem, 1);
                 }
             }

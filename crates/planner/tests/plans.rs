@@ -387,6 +387,24 @@ fn a_listed_tag_that_is_missing_is_blocked_and_the_others_go_on() {
 }
 
 #[test]
+fn a_child_that_is_missing_is_told_at_the_tag_of_the_source() {
+    let mut world = world(&["site"], &Options::default()).holds("hub/team/app", |content| {
+        let layer = content.layer(Family::Oci, 1, 300 * KIB);
+        let image = content.image(Family::Oci, "linux/amd64", &[layer]);
+        let index = content.index(Family::Oci, &[image]);
+        content.tag("v1", &index);
+    });
+    let source = world.at_mut(&place("hub/team/app"));
+    let index = source.tags[&tag("v1")].clone();
+    source.manifests.retain(|digest, _| *digest == index);
+    let mut renamed = mirror("hub/team/app", &["site/app"]);
+    renamed.sources[0].targets[0].tag = Some("x".to_owned());
+    let plan = world.plan(&world.spec(vec![renamed]));
+    assert_eq!(plan.blocked.len(), 1);
+    assert_eq!(plan.blocked[0].tag, Some(tag("v1")), "{}", plan.text());
+}
+
+#[test]
 fn on_change_keep_leaves_a_tag_and_says_so() {
     let world = world(&["site"], &Options::default())
         .holds("hub/team/app", moved_v1)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oci::Descriptor;
 use planner::plan::TagRole;
-use planner::{Op, OpKind, Plan, ProblemKind, RegistryName, Side};
+use planner::{Op, OpId, OpKind, Place, Plan, ProblemKind, RegistryName, Side};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -62,6 +62,7 @@ pub(crate) struct Dispatcher<'a> {
     pub(crate) tags: TagTally,
     pub(crate) repositories: RepositoryTally,
     pub(crate) changes: Vec<Change>,
+    pub(crate) achieved: BTreeSet<(OpId, Place)>,
     pub(crate) retries: u64,
 }
 
@@ -139,6 +140,7 @@ impl<'a> Dispatcher<'a> {
             tags: TagTally::default(),
             repositories: RepositoryTally::default(),
             changes: Vec::new(),
+            achieved: BTreeSet::new(),
             retries: 0,
         }
     }
@@ -353,6 +355,7 @@ impl<'a> Dispatcher<'a> {
             report.ops.add(*ops);
         }
         report.retries = self.retries;
+        report.achieved = self.achieved;
         report.failures = self.ledger.into_failures();
         let by_registry = self.graph.registries().iter().cloned().zip(self.ops).collect();
         (report, by_registry)

@@ -42,6 +42,7 @@ pub(crate) async fn finish(
 fn lose(plan: &Plan, name: &RegistryName, done: OpTally, error: &Error, report: &mut Report) {
     let before = report.changes.len();
     report.changes.retain(|change| change.registry != *name);
+    report.achieved.retain(|(_, place)| place.registry != *name);
     let lost = (before - report.changes.len()) as u64;
     report.tags.written = report.tags.written.saturating_sub(lost);
     report.tags.failed += lost;

@@ -27,6 +27,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Returns true where the op has nothing left to do at the place.
+    pub(crate) fn achieved(self) -> bool {
+        matches!(self, Self::Done | Self::AlreadyDone | Self::Mounted)
+    }
+
     /// Returns true where the content stands at the place now, so that what waits for it can go on.
     pub(crate) fn landed(self) -> bool {
         match self {

@@ -139,6 +139,9 @@ impl Dispatcher<'_> {
         self.open -= 1;
         self.ops[self.graph.registry(node)].count(outcome);
         self.count_tag(node, outcome);
+        if outcome.achieved() {
+            self.achieved.insert((self.op(node).id.clone(), self.place(node)));
+        }
         if let Some(cause) = cause {
             self.ledger.affect(cause);
         }

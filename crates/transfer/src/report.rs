@@ -1,6 +1,6 @@
 //! What a run did: the report, as it is written to its file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci::{Digest, RepositoryName, Tag};
 use planner::{OpId, Place, Plan, Problem, ProblemKind, RegistryName, Side};
@@ -58,6 +58,9 @@ pub struct Report {
     pub blocked: Vec<Problem>,
     /// Root causes of what failed.
     pub failures: Vec<Failure>,
+    /// The ops that were done or found done, each with its place. Too many for the file.
+    #[serde(skip)]
+    pub achieved: BTreeSet<(OpId, Place)>,
 }
 
 /// How a run ended.
@@ -248,6 +251,7 @@ impl Report {
             retries: 0,
             blocked: Vec::new(),
             failures: Vec::new(),
+            achieved: BTreeSet::new(),
         }
     }
 

@@ -264,3 +264,25 @@ async fn quiet_says_nothing_and_data_stays_on_standard_output() {
     assert!(output.stdout.contains("Plan: "), "{}", output.stdout);
     assert_eq!(output.stderr, "");
 }
+
+#[tokio::test]
+async fn a_configuration_without_mirrors_is_said_to_want_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("transship.yaml", "version: 1\nmirrors: []\n");
+    for command in [&["plan"][..], &["validate"], &["apply", "--auto-approve"]] {
+        let output = sandbox.run(command).await.expect(0);
+        let _ = output.warns(&["warning: there is nothing to do: the configuration has no mirrors"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_blocked_is_counted_and_told_on_standard_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "transship.yaml",
+        "version: 1\nregistries: { one: { layout: one }, two: { layout: two } }\nmirrors: [{ from: one/a, to: [two/a] }]\n",
+    );
+    let output = sandbox.run(&["apply", "--auto-approve"]).await.expect(1);
+    assert_eq!(output.stderr.matches("! ").count(), 1, "{}", output.stderr);
+    let _ = output.says(&["Apply incomplete: 0 tags written, 1 blocked; "]);
+}

@@ -1,6 +1,7 @@
 //! `copy` to more tags, and of one platform alone.
 
 use oci::Descriptor;
+use testkit::binary::Sandbox;
 use testkit::image::{Content, Family};
 use testkit::push::Direct;
 use testkit::software::skopeo_raw;
@@ -166,4 +167,58 @@ async fn one_platform_comes_out_of_a_layout_and_one_image_is_its_own_platform() 
         let there = target.direct().manifest("mirror/app", tag).await;
         assert_eq!(there.map(|there| there.digest).as_ref(), Some(&images[0].digest));
     }
+}
+
+#[tokio::test]
+async fn a_line_stands_for_the_places_that_have_the_artifact_and_for_no_other() {
+    let Some(site) = Site::start(2).await else { return };
+    let content = single("v1", 1, 5_000);
+    site.source.direct().push("team/app", &content).await;
+    site.targets[0].direct().push("mirror/app", &content).await;
+    let source = format!("{}/team/app:v1", site.source.registry.host());
+    let _ = site.run(&["copy", &source, "oci:kept:app:v1"]).await.expect(0);
+    let layer = content
+        .blobs
+        .keys()
+        .max_by_key(|digest| content.blobs[*digest].len())
+        .expect("a layer");
+    site.sandbox
+        .write(&format!("kept/blobs/sha256/{}", layer.hex()), "not what it was");
+    let [has, lacks] = [0, 1].map(|at| format!("{}/mirror/app", site.targets[at].registry.host()));
+    let arguments = ["copy", "oci:kept:app:v1", &has, &lacks, "oci:new:x"];
+    let output = site.run(&arguments).await.expect(1);
+    let digest = &content.tags[&"v1".parse().expect("a tag")];
+    assert_eq!(output.stdout, format!("{has}@{digest}\n"));
+    let output = output.warns(&[&format!("Not copied to {lacks}:v1."), "Not copied to oci:new:x."]);
+    assert!(
+        !output.stderr.contains(&format!("Not copied to {has}")),
+        "{}",
+        output.stderr
+    );
+    let untagged = format!("oci:kept@{digest}");
+    let by_digest = ["copy", &untagged, &has, &lacks, "--format", "text"];
+    let output = site.run(&by_digest).await.expect(1);
+    assert_eq!(output.stdout, format!("{has}@{digest}\n"));
+    let _ = output.warns(&[
+        &format!("Not copied to {lacks}."),
+        &format!("It stands without a tag at {has}."),
+    ]);
+}
+
+#[tokio::test]
+async fn a_digest_that_can_not_be_kept_is_told_before_anything_is_copied() {
+    let sandbox = Sandbox::new();
+    let arguments = [
+        "copy",
+        "oci:nowhere:v1",
+        "oci:new:v1",
+        "--digestfile",
+        "missing/digest",
+    ];
+    let output = sandbox.run(&arguments).await.expect(1);
+    let output = output.warns(&[
+        "can't write the digest to missing/digest",
+        "there is no directory",
+    ]);
+    assert!(!output.stderr.contains("nowhere"), "{}", output.stderr);
 }

@@ -206,3 +206,31 @@ async fn the_entry_of_a_layout_goes_and_its_blobs_stay() {
         .expect(1);
     assert!(!sandbox.path("nowhere").exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_digest_of_a_layout_is_found_in_its_repositories_and_goes_from_all_of_them() {
+    let (server, direct) = serve(Options::default()).await;
+    let sandbox = Sandbox::new();
+    let from = format!("{}/team/app:v1", server.host());
+    for file in ["oci:kept", "oci-archive:kept.tar"] {
+        let places = ["a:v1", "a:v1-b", "b/c:v2"].map(|name| format!("{file}:{name}"));
+        let [one, two, three] = &places;
+        let _ = sandbox.run(&["copy", &from, one, two, three]).await.expect(0);
+        let other = format!("{}/team/app:v2", server.host());
+        let rest = format!("{file}:b/c:rest");
+        let _ = sandbox.run(&["copy", &other, &rest]).await.expect(0);
+        let digest = digest_of(&content(), "v1");
+        let by_digest = format!("{file}@{digest}");
+        let named = format!("{file}:b/c@{digest}");
+        for (source, target) in [(&by_digest, "whole"), (&named, "named")] {
+            let target = format!("{}/back/{target}:{}", server.host(), file.len());
+            let _ = sandbox.run(&["copy", source, &target]).await.expect(0);
+        }
+        let back = direct.manifest("back/whole", &file.len().to_string()).await;
+        assert_eq!(back.map(|back| back.digest.to_string()), Some(digest));
+        let output = sandbox.run(&["delete", "--yes", &by_digest]).await.expect(0);
+        let _ = output.says(&["and its tags a:v1, a:v1-b, b/c:v2"]);
+        let output = sandbox.run(&["tags", file]).await.expect(0);
+        assert_eq!(output.stdout, "b/c:rest\n");
+    }
+}

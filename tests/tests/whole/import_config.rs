@@ -330,3 +330,12 @@ async fn data_goes_to_standard_output_and_the_report_beside_it() {
         "{loud:?}"
     );
 }
+
+#[tokio::test]
+async fn a_destination_that_is_none_is_a_usage_error() {
+    let sandbox = Sandbox::new();
+    sandbox.write("sync.yaml", "quay.io:\n  images:\n    a/b: [v1]\n");
+    let arguments = ["import-config", "skopeo-sync", "sync.yaml", "--dest", "Bad Dest"];
+    let output = sandbox.run(&arguments).await.expect(64);
+    let _ = output.warns(&["`--dest Bad Dest` names no destination", "HOST/PATH"]);
+}

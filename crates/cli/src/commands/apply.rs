@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::Input;
 use crate::prompt;
-use crate::report::{self, Verb};
+use crate::report::{self, Blocked, Verb};
 use crate::saved_plan;
 use crate::survey::{self, Surveyed};
 
@@ -32,11 +32,20 @@ const CONFIGURATION: &str = "transship.yaml";
 pub(crate) async fn run(context: &Context, arguments: &Apply) -> Result<Exit, Failure> {
     report::can_be_written(&arguments.run)?;
     let mut done = Report::new();
-    let ended = match &arguments.plan {
-        Some(plan) => saved(context, arguments, plan, &mut done).await,
-        None => fresh(context, arguments, &mut done).await,
+    let (ended, blocked) = match &arguments.plan {
+        Some(plan) => (saved(context, arguments, plan, &mut done).await, Blocked::Untold),
+        None => (fresh(context, arguments, &mut done).await, shown(context)),
     };
-    report::conclude(context, &arguments.run, Verb::Apply, done, ended)
+    report::conclude(context, &arguments.run, Verb::Apply, blocked, done, ended)
+}
+
+/// What is blocked stands in the plan, and is told again only to a standard error that goes elsewhere.
+fn shown(context: &Context) -> Blocked {
+    if context.terminal.shows_both() {
+        Blocked::Shown
+    } else {
+        Blocked::Untold
+    }
 }
 
 async fn saved(
@@ -99,6 +108,7 @@ async fn fresh(context: &Context, arguments: &Apply, done: &mut Report) -> Resul
     }
     let file = arguments.file.as_deref().unwrap_or(Path::new(CONFIGURATION));
     let loaded = configuration::load(file, &arguments.narrow)?;
+    configuration::warn_of_nothing(context, &loaded.spec);
     let spec = configuration::trusted(loaded.spec, arguments.trust);
     done.config = Some(spec.digest.clone());
     let manner = Manner::declared(loaded.directory, &arguments.access);

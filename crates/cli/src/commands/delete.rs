@@ -1,9 +1,10 @@
 //! `transship delete`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use oci::{Descriptor, Digest, ManifestReference, Tag};
+use oci::{Descriptor, Digest, ManifestReference, RepositoryName, Tag};
 use planner::config;
 use planner::spec::Endpoint;
 use registry::{DeleteRepository, Deletion, Registry};
@@ -45,12 +46,14 @@ pub(crate) async fn run(context: &Context, arguments: &Delete) -> Result<Exit, F
             "`{text}` can't be changed: archives of `docker save` are only read"
         )));
     }
+    let names = repositories(text, &place.repository)?;
     let Deleter {
-        repository,
+        repositories,
         registry: at,
-    } = connect::deleter(context, &place, &registry, &manner).await?;
+    } = connect::deleter(context, &place.registry, &registry, &names, &manner).await?;
+    let repositories: Repositories = names.into_iter().zip(repositories).collect();
     let found = context
-        .unless_interrupted(repository.head_manifest(&manifest))
+        .unless_interrupted(head(&repositories, &manifest))
         .await?
         .map_err(|error| connect::answered(&error))?
         .ok_or_else(|| Failure::failed(format!("there is no `{text}`")))?;
@@ -58,7 +61,8 @@ pub(crate) async fn run(context: &Context, arguments: &Delete) -> Result<Exit, F
         text,
         name: registry.endpoint.name(&place.repository),
         on_disk: registry.endpoint.layout().is_some(),
-        repository,
+        repositories,
+        named: place.repository,
         registry: at,
         found,
     };
@@ -68,13 +72,48 @@ pub(crate) async fn run(context: &Context, arguments: &Delete) -> Result<Exit, F
     }
 }
 
+/// The repositories that are deleted from: in a layout all that have the digest, where none is named.
+fn repositories(text: &str, named: &RepositoryName) -> Result<Vec<RepositoryName>, Failure> {
+    let Some(in_layout) = reference::in_layout(text) else {
+        return Ok(vec![named.clone()]);
+    };
+    let holding = in_layout.repositories()?;
+    let names = holding
+        .into_iter()
+        .map(|name| name.unwrap_or_else(|| named.clone()));
+    let names: Vec<RepositoryName> = names.collect();
+    Ok(if names.is_empty() {
+        vec![named.clone()]
+    } else {
+        names
+    })
+}
+
+/// Looks for a manifest in repositories, one after the other.
+async fn head(
+    repositories: &Repositories,
+    reference: &ManifestReference,
+) -> Result<Option<Descriptor>, registry::Error> {
+    for repository in repositories.values() {
+        if let Some(found) = repository.head_manifest(reference).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Repositories by name.
+type Repositories = BTreeMap<RepositoryName, Arc<dyn DeleteRepository>>;
+
 /// What is deleted from, and what stands there.
 struct Target<'a> {
     text: &'a str,
     /// The repository, as a reference to something in it begins.
     name: String,
     on_disk: bool,
-    repository: Arc<dyn DeleteRepository>,
+    repositories: Repositories,
+    /// The one that the reference names, or that a layout's entries without one stand in.
+    named: RepositoryName,
     registry: Arc<dyn Registry>,
     found: Descriptor,
 }
@@ -82,7 +121,7 @@ struct Target<'a> {
 /// The tags of a digest, as far as they were looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Tags {
-    at_digest: Vec<Tag>,
+    at_digest: Vec<String>,
     not_looked_at: usize,
 }
 
@@ -137,7 +176,14 @@ impl Target<'_> {
 
     async fn delete(&self, context: &Context, reference: &ManifestReference) -> Result<Deletion, Failure> {
         let deleting = async {
-            let deletion = self.repository.delete(reference).await?;
+            let mut deletion = Deletion::Missing;
+            for repository in self.repositories.values() {
+                match repository.delete(reference).await? {
+                    Deletion::Missing => {}
+                    Deletion::Done => deletion = Deletion::Done,
+                    unsupported @ Deletion::Unsupported(_) => return Ok(unsupported),
+                }
+            }
             self.registry.finish().await?;
             Ok(deletion)
         };
@@ -148,7 +194,7 @@ impl Target<'_> {
     }
 
     async fn stands(&self, context: &Context, reference: &ManifestReference) -> Result<bool, Failure> {
-        let found = context.unless_interrupted(self.repository.head_manifest(reference));
+        let found = context.unless_interrupted(head(&self.repositories, reference));
         let found = found.await?.map_err(|error| connect::answered(&error))?;
         Ok(found.is_some())
     }
@@ -207,35 +253,45 @@ impl Target<'_> {
 
     /// Finds the tags of a digest.
     async fn tags_at(&self, context: &Context, digest: &Digest) -> Result<Tags, Failure> {
-        let listed = context
-            .unless_interrupted(self.repository.tags())
-            .await?
-            .map_err(|error| connect::answered(&error))?;
-        let listed = listed.unwrap_or_default();
-        let not_looked_at = listed.len().saturating_sub(LOOKED_AT);
-        let looked_at = listed.into_iter().take(LOOKED_AT).map(|tag| async {
-            let found = self
-                .repository
-                .head_manifest(&ManifestReference::Tag(tag.clone()))
-                .await?;
-            Ok::<_, registry::Error>(found.filter(|found| found.digest == *digest).map(|_| tag))
-        });
-        let found = stream::iter(looked_at).buffered(AT_ONCE).try_collect::<Vec<_>>();
-        let found = context
-            .unless_interrupted(found)
-            .await?
-            .map_err(|error| connect::answered(&error))?;
-        Ok(Tags {
-            at_digest: found.into_iter().flatten().collect(),
-            not_looked_at,
-        })
+        let looking = async {
+            let mut tags = Tags::default();
+            for (name, repository) in &self.repositories {
+                let (at_digest, not_looked_at) = tags_in(&**repository, digest).await?;
+                let written = |tag: Tag| match *name == self.named {
+                    true => tag.to_string(),
+                    false => format!("{name}:{tag}"),
+                };
+                tags.at_digest.extend(at_digest.into_iter().map(written));
+                tags.not_looked_at += not_looked_at;
+            }
+            Ok(tags)
+        };
+        let found = context.unless_interrupted(looking).await?;
+        found.map_err(|error: registry::Error| connect::answered(&error))
     }
+}
+
+/// Finds the tags of a digest in a repository, and says how many were not looked at.
+async fn tags_in(
+    repository: &dyn DeleteRepository,
+    digest: &Digest,
+) -> Result<(Vec<Tag>, usize), registry::Error> {
+    let listed = repository.tags().await?.unwrap_or_default();
+    let not_looked_at = listed.len().saturating_sub(LOOKED_AT);
+    let looked_at = listed.into_iter().take(LOOKED_AT).map(|tag| async {
+        let found = repository
+            .head_manifest(&ManifestReference::Tag(tag.clone()))
+            .await?;
+        Ok::<_, registry::Error>(found.filter(|found| found.digest == *digest).map(|_| tag))
+    });
+    let found: Vec<Option<Tag>> = stream::iter(looked_at).buffered(AT_ONCE).try_collect().await?;
+    Ok((found.into_iter().flatten().collect(), not_looked_at))
 }
 
 impl Tags {
     /// Names the tags that go with their manifest, as the end of a sentence.
     fn and_them(&self) -> String {
-        let named: Vec<&str> = self.at_digest.iter().take(NAMED).map(Tag::as_str).collect();
+        let named: Vec<&str> = self.at_digest.iter().take(NAMED).map(String::as_str).collect();
         let more = self.at_digest.len() - named.len();
         let tags = match (named.as_slice(), more) {
             ([], _) => ", which has no tag".to_owned(),
@@ -263,7 +319,7 @@ mod tests {
     use super::*;
 
     fn tags(count: usize, not_looked_at: usize) -> String {
-        let at_digest = (1..=count).map(|number| format!("v{number}").parse().unwrap());
+        let at_digest = (1..=count).map(|number| format!("v{number}"));
         Tags {
             at_digest: at_digest.collect(),
             not_looked_at,

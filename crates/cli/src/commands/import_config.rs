@@ -22,12 +22,17 @@ pub(crate) fn run(context: &Context, arguments: &ImportConfig) -> Result<Exit, F
         let message = format!("the destination stands in the files of {}", arguments.format);
         return Err(Failure::usage(message).hint("--dest and its like are for skopeo-sync"));
     }
+    let destination = destination(&arguments.skopeo);
+    if let (Some(problem), Some(reference)) = (destination.problem(), &destination.reference) {
+        let message = format!("`--dest {reference}` names no destination: {problem}");
+        return Err(Failure::usage(message).hint("a destination is HOST or HOST/PATH"));
+    }
     let texts = read_all(arguments)?;
     let files: Vec<ForeignFile<'_>> = texts
         .iter()
         .map(|(name, text)| ForeignFile { name, text })
         .collect();
-    let imported = import(arguments.format, &files, &destination(&arguments.skopeo)).map_err(|problems| {
+    let imported = import(arguments.format, &files, &destination).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         Failure::rendered(Exit::Refused, problems.join("\n"))
     })?;

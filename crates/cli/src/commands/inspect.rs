@@ -18,7 +18,7 @@ use crate::connect::{self, Manner};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::platform;
+use crate::platform::{self, Chosen};
 use crate::reference;
 
 /// Prints what a reference points to: its tree, its bytes, or the bytes of its configuration.
@@ -32,9 +32,12 @@ pub(crate) async fn run(context: &Context, arguments: &Inspect) -> Result<Exit, 
     let manner = Manner::one_shot(&arguments.access, &arguments.one)?;
     let found = connect::open(context, &place.registry, &registry, &manner).await?;
     let repository = found.registry.reader(&place.repository);
-    let root = context
+    let Chosen { image: root, note } = context
         .unless_interrupted(root(&*repository, &text, &manifest, arguments))
         .await??;
+    if let Some(note) = note {
+        context.terminal.say(&note);
+    }
     if arguments.config {
         let bytes = context
             .unless_interrupted(configuration(&*repository, &text, &root))
@@ -54,14 +57,17 @@ async fn root(
     text: &str,
     reference: &ManifestReference,
     arguments: &Inspect,
-) -> Result<Manifest, Failure> {
+) -> Result<Chosen, Failure> {
     let found = repository.get_manifest(reference).await;
     let found = found
         .map_err(|error| connect::answered(&error))?
         .ok_or_else(|| Failure::failed(format!("there is no `{text}`")))?;
     match &arguments.platform {
         Some(platform) => platform::choose(repository, text, found, platform).await,
-        None => Ok(found),
+        None => Ok(Chosen {
+            image: found,
+            note: None,
+        }),
     }
 }
 

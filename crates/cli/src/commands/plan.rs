@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &Context, arguments: &arguments::Plan) -> Resul
         saved_plan::can_be_written(path)?;
     }
     let loaded = configuration::load(&arguments.configuration.file, &arguments.narrow)?;
+    configuration::warn_of_nothing(context, &loaded.spec);
     let spec = configuration::trusted(loaded.spec, arguments.trust);
     let manner = Manner::declared(loaded.directory, &arguments.access);
     let connections = connect::connect(context, &connect::of_spec(&spec), &manner).await?;

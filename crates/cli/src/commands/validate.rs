@@ -26,6 +26,7 @@ pub(crate) fn run(context: &Context, arguments: &Validate) -> Result<Exit, Failu
         count(targets.sum(), "target repository", "target repositories"),
     );
     context.text(&text)?;
+    configuration::warn_of_nothing(context, &spec);
     Ok(Exit::Done)
 }
 

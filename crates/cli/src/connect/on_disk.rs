@@ -10,11 +10,12 @@ use planner::RegistryName;
 use planner::config::{Connection, LayoutForm, Resolved};
 use provider::{Class, GenericProvider, Profile};
 use registry::credentials::Anonymous;
-use registry::{LayoutRegistry, Registry};
+use registry::{ErrorKind, LayoutRegistry, Registry};
 use transfer::Connected;
 
 use super::unopened::Unopened;
 use super::{CONCURRENCY, Role};
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// The archives of a run. Each is opened once: it has one writer, whatever names reach it.
@@ -57,6 +58,10 @@ pub(super) fn reach(
         Err(error) if form == LayoutForm::Directory && role == Role::Target && is_missing(&error) => {
             Arc::new(Unopened::empty(path, bare))
         }
+        Err(_) if form == LayoutForm::Directory && path.is_file() => {
+            let problem = format!("can't read {}: {A_FILE}", path.display());
+            Arc::new(Unopened::refused(problem, an_archive(path)))
+        }
         Err(error) => Arc::new(Unopened::broken(&error)),
     };
     let provider = GenericProvider::of(name.to_string(), Arc::new(Anonymous), Profile::of(Class::Layout));
@@ -94,9 +99,37 @@ pub(crate) fn store(form: LayoutForm, path: &Path) -> Result<Box<dyn Store>, Fai
 
 /// Says that what stands on disk can't be read, and why.
 pub(crate) fn unreadable(form: LayoutForm, path: &Path, error: &LayoutError) -> Failure {
-    Failure::failed(format!("can't read {}{}", form.transport(), path.display()))
+    let exit = match kind(error) {
+        ErrorKind::Permission => Exit::Denied,
+        _ => Exit::Failed,
+    };
+    let what = format!("can't read {}{}", form.transport(), path.display());
+    if form == LayoutForm::Directory && path.is_file() {
+        return Failure::failed(format!("{what}: {A_FILE}")).hint(an_archive(path));
+    }
+    Failure::new(exit, what)
         .because(error)
         .maybe_hint(error.hint().as_deref())
+}
+
+/// Sorts what the disk refuses from what else is wrong with a layout.
+pub(super) fn kind(error: &LayoutError) -> ErrorKind {
+    let refused = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+    match error {
+        LayoutError::Io { source, .. } if refused.contains(&source.kind()) => ErrorKind::Permission,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// Why a file is no layout.
+const A_FILE: &str = "it is a file, and a layout is a directory";
+
+/// Says how a layout in a file is named.
+fn an_archive(path: &Path) -> String {
+    format!(
+        "a layout in a file is an archive: `oci-archive:{}` reads it, and in a configuration its name ends in .tar",
+        path.display()
+    )
 }
 
 /// A directory that is not there or is empty becomes a layout; one that holds something else does not.
@@ -107,5 +140,43 @@ fn is_missing(error: &LayoutError) -> bool {
             .read_dir()
             .map_or(true, |mut entries| entries.next().is_none()),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_file_where_a_layout_is_named_is_told_to_be_an_archive() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let failure = store(LayoutForm::Directory, file.path()).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Failed);
+        let told = failure.render();
+        assert!(
+            told.contains("it is a file, and a layout is a directory"),
+            "{told}"
+        );
+        let archive = format!("`oci-archive:{}`", file.path().display());
+        assert!(told.contains(&archive), "{told}");
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_a_permission() {
+        let error = |kind: io::ErrorKind| LayoutError::Io {
+            action: "open",
+            path: PathBuf::from("m.tar"),
+            source: kind.into(),
+        };
+        for (refusal, exit) in [
+            (io::ErrorKind::PermissionDenied, Exit::Denied),
+            (io::ErrorKind::ReadOnlyFilesystem, Exit::Denied),
+            (io::ErrorKind::NotFound, Exit::Failed),
+        ] {
+            let failure = unreadable(LayoutForm::OciArchive, Path::new("m.tar"), &error(refusal));
+            assert_eq!(failure.exit(), exit, "{refusal}");
+        }
     }
 }

@@ -11,6 +11,8 @@ use registry::{
     Registry, Traffic, UploadSession, WriteRepository,
 };
 
+use super::on_disk;
+
 /// A layout that can't be read. Planning makes none; the first one who writes does.
 #[derive(Debug)]
 pub(super) struct Unopened {
@@ -25,7 +27,7 @@ enum Nothing {
     /// It holds nothing, and that is all there is to know.
     Empty,
     /// It answers every question with this, and with what to do next.
-    Broken(String, Option<String>),
+    Broken(ErrorKind, String, Option<String>),
 }
 
 impl Unopened {
@@ -42,6 +44,14 @@ impl Unopened {
         Self {
             missing: None,
             made: Err(Nothing::broken(error)).into(),
+        }
+    }
+
+    /// What is no layout, and what to do about it.
+    pub(super) fn refused(problem: String, hint: String) -> Self {
+        Self {
+            missing: None,
+            made: Err(Nothing::Broken(ErrorKind::Other, problem, Some(hint))).into(),
         }
     }
 
@@ -99,14 +109,14 @@ impl Nothing {
         let cause = std::error::Error::source(error)
             .map(|cause| format!(": {cause}"))
             .unwrap_or_default();
-        Self::Broken(format!("{error}{cause}"), error.hint())
+        Self::Broken(on_disk::kind(error), format!("{error}{cause}"), error.hint())
     }
 
     fn answer<T>(&self, empty: T) -> Result<T, Error> {
         match self {
             Self::Empty => Ok(empty),
-            Self::Broken(problem, hint) => {
-                let error = Error::new(ErrorKind::Other, problem.clone());
+            Self::Broken(kind, problem, hint) => {
+                let error = Error::new(*kind, problem.clone());
                 Err(match hint {
                     Some(hint) => error.with_hint(hint.clone()),
                     None => error,
@@ -202,5 +212,16 @@ mod tests {
         assert!(registry.reader(&repository).tags().await.is_err());
         assert!(registry.catalog().await.is_err());
         assert!(registry.writer(&repository).start_upload().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_layout_that_may_not_be_read_is_a_matter_of_permission() {
+        let registry = Unopened::broken(&LayoutError::Io {
+            action: "create",
+            path: "mirror".into(),
+            source: std::io::ErrorKind::PermissionDenied.into(),
+        });
+        let error = registry.catalog().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Permission);
     }
 }

@@ -6,8 +6,9 @@ use oci::{AttachmentTag, Digest, Tag};
 
 use super::age::Age;
 use super::decode::{Decoder, Fields, one_or_many};
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, Next};
 use super::node::Node;
+use super::suggest::nearest;
 use super::tags::{ConditionError, Conditions, Latest, TagSet, anchored, glob, range};
 
 /// Every key of a set of conditions.
@@ -69,8 +70,33 @@ impl Decoder<'_> {
                 .and_then(|node| self.number(node, "at_least", 0)),
         };
         self.enough_digests(fields, &conditions);
+        self.version_groups(fields);
         // Whatever can't be compiled was left out, and told.
         TagSet::new(conditions).ok()
+    }
+
+    /// Tells groups of a `regex` that nothing reads, where versions are: a slip in `version` would go unseen.
+    fn version_groups(&mut self, fields: Fields<'_>) {
+        let (Some(node), Some(reader)) = (
+            fields.get("regex"),
+            ["semver", "latest"]
+                .into_iter()
+                .find(|key| fields.get(key).is_some()),
+        ) else {
+            return;
+        };
+        for item in one_or_many(node) {
+            let compiled = item.text().and_then(|(text, _)| anchored(text).ok());
+            let Some(regex) = compiled else { continue };
+            let mut names = regex.capture_names().flatten();
+            let is_read = regex.capture_names().flatten().any(|name| name == "version");
+            if let (Some(name), false) = (names.next(), is_read) {
+                let message = format!("`{reader}` reads no group `{name}` of a regex");
+                let help = "it reads the group `version`; a group that is not read needs no name: (?:...)";
+                let next = Next::meant_or(nearest(name, ["version"]), help);
+                self.tell(Diagnostic::new(item.span, message, next));
+            }
+        }
     }
 
     /// Tells an `at_least` that no digests could fulfil; as they must all exist, any other says nothing.

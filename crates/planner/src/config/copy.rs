@@ -170,7 +170,7 @@ enum Entry<'a> {
     Named(&'a str),
 }
 
-/// Splits `PATH[:[REPOSITORY:]TAG|@digest]` behind its path.
+/// Splits `PATH[:[REPOSITORY:]TAG|[:REPOSITORY[:TAG]]@digest]` behind its path.
 fn split_layout(text: &str) -> (&str, Entry<'_>) {
     match text.split_once([':', '@']) {
         Some((path, rest)) if text[path.len()..].starts_with('@') => (path, Entry::Digest(rest)),
@@ -188,12 +188,27 @@ fn layout_entry(entry: Entry<'_>) -> Result<EntryParts, ReferenceError> {
             .parse()
             .map(|digest| (None, None, Some(digest)))
             .map_err(|error: ParseDigestError| error.into()),
-        Entry::Named(name) => match name.rsplit_once(':') {
-            Some((repository, tag)) => named(Some(repository), tag),
-            None => named(None, name),
-        }
-        .map_err(ReferenceError::from),
+        Entry::Named(name) => match name.split_once('@') {
+            Some((name, digest)) => pinned_entry(name, digest),
+            None => named_entry(name).map_err(ReferenceError::from),
+        },
     }
+}
+
+fn named_entry(name: &str) -> Result<EntryParts, NameError> {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) => named(Some(repository), tag),
+        None => named(None, name),
+    }
+}
+
+/// Reads `REPOSITORY[:TAG]@DIGEST`.
+fn pinned_entry(name: &str, digest: &str) -> Result<EntryParts, ReferenceError> {
+    let (repository, tag) = match name.rsplit_once(':') {
+        Some((repository, tag)) => (repository, Some(tag.parse()?)),
+        None => (name, None),
+    };
+    Ok((Some(repository.parse()?), tag, Some(digest.parse()?)))
 }
 
 /// Reads an image's name in an archive of `docker save`, which may be one that only docker takes.
@@ -257,8 +272,8 @@ fn bare() -> Result<RepositoryName, ReferenceError> {
     Ok(BARE.parse()?)
 }
 
-/// Reads `host/repository[:tag][@digest]` or `oci:PATH[:[REPOSITORY:]TAG|@digest]`, likewise `oci-archive:` and
-/// `docker-archive:`.
+/// Reads `host/repository[:tag][@digest]` or `oci:PATH[:[REPOSITORY:]TAG|[:REPOSITORY[:TAG]]@digest]`, likewise
+/// `oci-archive:` and `docker-archive:`.
 ///
 /// In a layout a reference without a repository means the entries that have none; they stand as the repository that the
 /// connection calls `bare`.

@@ -232,12 +232,23 @@ impl Decoder<'_> {
 
     /// Reads one of a few words.
     pub(crate) fn choice<T: Copy>(&mut self, node: &Node, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        self.choice_or(node, key, choices, "")
+    }
+
+    /// Reads one of a few words where the key takes something else too, which `otherwise` says.
+    pub(crate) fn choice_or<T: Copy>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        choices: &[(&str, T)],
+        otherwise: &str,
+    ) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let word = self.value(node, &format!("`{key}`, a word"), &format!("{key}: {}", names[0]))?;
         if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == word) {
             return Some(*choice);
         }
-        let help = format!("`{key}` takes {}", names.join(", "));
+        let help = format!("`{key}` takes {}{otherwise}", names.join(", "));
         let next = Next::meant_or(nearest(&word, names), help);
         self.tell(Diagnostic::new(
             node.span,

@@ -54,6 +54,9 @@ pub(crate) const FOREIGN_LAYERS: [(&str, ForeignLayers); 2] =
 /// The most targets that all mirrors may have, each with one source. A fleet of 10,000 repositories in 10 regions has a tenth.
 const MAX_TARGETS: usize = 1_000_000;
 
+/// How some attachments are chosen.
+const TYPES: &str = "{ artifact_types: [application/spdx+json] }";
+
 /// A mirror before its places are checked and named.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -196,8 +199,19 @@ impl Decoder<'_> {
     }
 
     fn referrers(&mut self, node: &Node) -> Referrers {
+        if node.list().is_some() {
+            let help = format!("write referrers: {TYPES}, or all, or none");
+            let message = "expected `referrers` to be a word or a map, found a list";
+            self.tell(Diagnostic::new(node.span, message, help));
+            return Referrers::All;
+        }
         if node.map().is_none() {
-            let none = self.choice(node, "referrers", &[("all", false), ("none", true)]);
+            let none = self.choice_or(
+                node,
+                "referrers",
+                &[("all", false), ("none", true)],
+                &format!(", or a map: {TYPES}"),
+            );
             return if none == Some(true) {
                 Referrers::None
             } else {

@@ -63,7 +63,12 @@ impl Decoder<'_> {
             let message = "expected `platforms`, all or a list, found text";
             self.tell(Diagnostic::new(node.span, message, help));
         } else if node.text().is_some() {
-            self.choice(node, "platforms", &[("all", ())]);
+            self.choice_or(
+                node,
+                "platforms",
+                &[("all", ())],
+                ", or a list in brackets: [linux/amd64]",
+            );
         } else {
             self.wrong_type(node, "`platforms`, all or a list", help);
         }

@@ -3,12 +3,14 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use oci::RepositoryName;
+
 use super::draft::{Draft, From, Item, Mirror};
 use super::format::Format;
 use super::reading::Reading;
 use super::report::{Kind, Report};
 use super::write::{Written, write};
-use super::{dregsy, image_syncer, regsync, skopeo};
+use super::{dregsy, image_syncer, place, recognition, regsync, skopeo};
 use crate::config::diagnostic::{Diagnostic, Span};
 use crate::config::excerpt::{self, Excerpt};
 use crate::config::node::Node;
@@ -36,6 +38,26 @@ pub struct Destination {
     pub all: bool,
     /// `--dest-tls-verify=false`.
     pub unverified: bool,
+}
+
+impl Destination {
+    /// Says why the reference names no destination, where it does not.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let reference = self.reference.as_deref()?;
+        let text = reference.strip_prefix("docker://").unwrap_or(reference);
+        let (host, path) = text.split_once('/').unwrap_or((text, ""));
+        let path = path.trim_matches('/');
+        let host = place::host(host).map(drop);
+        let read = host.and_then(|()| match path {
+            "" => Ok(()),
+            path => path
+                .parse::<RepositoryName>()
+                .map(drop)
+                .map_err(|error| error.to_string()),
+        });
+        read.err()
+    }
 }
 
 /// A configuration and what changes with it.
@@ -88,6 +110,9 @@ pub fn import(
             }
         }
     }
+    if refused.is_empty() {
+        refused = strangers(format, &trees);
+    }
     if !refused.is_empty() {
         return Err(refused);
     }
@@ -100,6 +125,20 @@ pub fn import(
         report,
         mirrors,
     })
+}
+
+/// Finds the files with nothing of what the tool needs. Beside one that has it, others may only say who signs in.
+fn strangers(format: Format, trees: &[(ForeignFile<'_>, Rc<Node>)]) -> Vec<Diagnostics> {
+    let is_complete = trees.iter().any(|(_, tree)| recognition::is_of(format, tree));
+    let belongs =
+        |tree: &Node| recognition::is_of(format, tree) || is_complete && recognition::is_beside(format, tree);
+    let strangers = trees.iter().filter(|(_, tree)| !belongs(tree));
+    strangers
+        .map(|(file, tree)| {
+            let problem = recognition::nothing_found(format, tree);
+            diagnostics(file, vec![problem], Some(tree))
+        })
+        .collect()
 }
 
 /// What of the files is read.

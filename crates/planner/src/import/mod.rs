@@ -20,6 +20,7 @@ mod place;
 mod quote;
 mod ranges;
 mod reading;
+mod recognition;
 mod regsync;
 mod regsync_creds;
 mod regsync_tags;

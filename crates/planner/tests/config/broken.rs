@@ -6,6 +6,10 @@ use super::bad;
 
 const HEAD: &str = "version: 1\nregistries:\n  hub: { host: docker.io }\n  site: { host: site.example }\n";
 
+fn told(text: &str) -> String {
+    bad(text).to_string()
+}
+
 fn with(rest: &str) -> String {
     format!("{HEAD}{rest}")
 }
@@ -585,7 +589,7 @@ fn words_that_are_none_are_told_with_those_that_are() {
     10 |     referrers: some
        |                ^^^^
        |
-       = help: `referrers` takes all, none
+       = help: `referrers` takes all, none, or a map: { artifact_types: [application/spdx+json] }
 
     error: unknown value of `foreign_layers`
       --> transship.yaml:11:21
@@ -603,4 +607,38 @@ fn words_that_are_none_are_told_with_those_that_are() {
        |
        = help: write platforms: all, or a list in brackets: platforms: [linux/amd64]
     "#);
+}
+
+#[test]
+fn keys_that_take_more_than_words_say_so() {
+    let text = told(&with(
+        "mirrors:\n  - from: hub/library/alpine\n    to: site/alpine\n    platforms: amd64\n    referrers: [application/spdx+json]\n",
+    ));
+    for help in [
+        "`platforms` takes all, or a list in brackets: [linux/amd64]",
+        "write referrers: { artifact_types: [application/spdx+json] }, or all, or none",
+    ] {
+        assert!(text.contains(help), "{text}");
+    }
+}
+
+#[test]
+fn a_group_that_no_version_is_read_from_is_told() {
+    let mirror = |tags: &str| {
+        format!("mirrors:\n  - {{ from: hub/library/alpine, to: site/alpine, tags: {{ {tags} }} }}\n")
+    };
+    let text = told(&with(&mirror("regex: '(?<verion>.+)-alpine', latest: 3")));
+    assert!(
+        text.contains("`latest` reads no group `verion` of a regex"),
+        "{text}"
+    );
+    assert!(text.contains("did you mean `version`?"), "{text}");
+    let text = told(&with(&mirror("regex: '(?<flavour>a|b)-.+', semver: '>=1'")));
+    assert!(text.contains("it reads the group `version`"), "{text}");
+    let text = told(&with(&mirror(
+        "regex: ['(?<version>.+)-(?<flavour>a|b)', '[0-9.]+'], latest: 0",
+    )));
+    assert!(!text.contains("group"), "{text}");
+    let text = told(&with(&mirror("regex: '(?<flavour>a|b)-.+', at_least: x")));
+    assert!(!text.contains("group"), "{text}");
 }

@@ -32,6 +32,17 @@ fn references_read_as_in_other_tools() {
         ("oci:/media/usb:v1", "oci:usb/image", "v1"),
         ("oci:usb:team/app:v1", "oci:usb/team/app", "v1"),
         (&format!("oci:./a b/@{DIGEST}"), "oci:a-b/image", DIGEST),
+        (&format!("oci:usb:team/app@{DIGEST}"), "oci:usb/team/app", DIGEST),
+        (
+            &format!("oci:usb:team/app:v1@{DIGEST}"),
+            "oci:usb/team/app",
+            DIGEST,
+        ),
+        (
+            &format!("docker-archive:saved.tar:alpine@{DIGEST}"),
+            "docker-archive:saved.tar/alpine",
+            DIGEST,
+        ),
         ("oci:.", "oci:./image", ""),
         (
             "oci-archive:/media/usb.tar:team/app:v1",

@@ -104,3 +104,56 @@ fn formats_have_their_words() {
             .contains("skopeo-sync, regsync, image-syncer and dregsy")
     );
 }
+
+#[test]
+fn a_file_of_another_tool_is_refused_and_recognised() {
+    let skopeo = "quay.io:\n  images:\n    team/app: [v1]\n";
+    let regsync =
+        "version: 1\nsync:\n  - { source: quay.io/a/b, target: site.example/b, type: repository }\n";
+    let dregsy = "relay: skopeo\ntasks:\n  - { name: a, source: { registry: quay.io }, target: { registry: a.b }, mappings: [{ from: a/b }] }\n";
+    let syncer = "images:\n  quay.io/a/b: site.example/b\n";
+    let own = "version: 1\nmirrors: []\n";
+    for (format, text, lacks, like) in [
+        (Format::Regsync, skopeo, "`sync`", "`skopeo-sync`"),
+        (Format::Regsync, dregsy, "`sync`", "`dregsy`"),
+        (Format::Regsync, syncer, "`sync`", "`image-syncer`"),
+        (Format::Regsync, own, "`sync`", "configuration of transship"),
+        (
+            Format::Regsync,
+            "version: 1\nsteps: [a]\n",
+            "`sync`",
+            "this one has `version`, `steps`",
+        ),
+        (Format::Dregsy, regsync, "`tasks`", "`regsync`"),
+        (Format::Dregsy, skopeo, "`tasks`", "`skopeo-sync`"),
+        (Format::ImageSyncer, skopeo, "`images`", "`skopeo-sync`"),
+        (
+            Format::SkopeoSync,
+            "quay.io: {}\n",
+            "`images-by-semver`",
+            "this one has `quay.io`",
+        ),
+    ] {
+        let told = refused(format, text);
+        assert!(told.contains(lacks) && told.contains(like), "{format}: {told}");
+        assert!(told.contains("this is no file of"), "{format}: {told}");
+    }
+}
+
+#[test]
+fn a_destination_is_a_host_and_a_path() {
+    let problem = |reference: &str| {
+        let reference = Some(reference.to_owned());
+        Destination {
+            reference,
+            ..Destination::default()
+        }
+        .problem()
+    };
+    for good in ["a.b", "a.b:5000/mirror/x/", "docker://localhost/x"] {
+        assert_eq!(problem(good), None, "{good}");
+    }
+    for bad in ["Bad Dest", "", "a.b/Upper", "a.b/x y"] {
+        assert!(problem(bad).is_some(), "{bad}");
+    }
+}
