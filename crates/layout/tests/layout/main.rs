@@ -11,6 +11,8 @@ mod docker;
 #[cfg(test)]
 mod index;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod parallel;
 #[cfg(test)]
 mod tarball;

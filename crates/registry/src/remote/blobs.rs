@@ -27,7 +27,9 @@ pub(super) async fn head(repository: &RemoteRepository, digest: &Digest) -> Resu
         StatusCode::NOT_FOUND => Ok(None),
         StatusCode::OK => match content_length(&reply) {
             // Something in front may not know, and say so with 0.
-            Some(0) if *digest != Digest::of(digest.algorithm(), b"") => Ok(probe(repository, &action, digest).await.unwrap_or(Some(0))),
+            Some(0) if *digest != Digest::of(digest.algorithm(), b"") => {
+                Ok(probe(repository, &action, digest).await.unwrap_or(Some(0)))
+            }
             Some(size) => Ok(Some(size)),
             None => probe(repository, &action, digest).await,
         },
