@@ -54,7 +54,7 @@ async fn a_new_index_is_whole_for_every_registry_and_every_client() {
         output.stdout
     );
     assert!(
-        output.stdout.contains("1 attachment of sha256:"),
+        output.stdout.contains("1 attachment is left out"),
         "{}",
         output.stdout
     );
