@@ -1,15 +1,13 @@
 //! Layers that are larger than what Azure's front takes in one request.
 
 use std::fs;
-use std::time::Duration;
 
 use oci::Digest;
 use serde_json::Value;
-use testkit::binary::finish;
 use testkit::image::{Content, Family};
 
 use crate::acr_site::AcrSite;
-use crate::big_blob::{MOST_MEMORY, MOST_WRITTEN, Usage, plant};
+use crate::big_blob::{MOST_MEMORY, MOST_WRITTEN, Usage, plant, watched};
 use crate::site::{End, once};
 
 /// A megabyte as Azure's limit counts it.
@@ -28,22 +26,7 @@ async fn source(site: &AcrSite, size: u64) -> (Digest, Content) {
 /// Applies `plan.json` while the memory and the writes of the process are watched.
 async fn apply_watched(site: &AcrSite) -> (Value, Usage) {
     let arguments = ["apply", "plan.json", "--report", "report.json"];
-    let child = site
-        .sandbox
-        .command(&arguments)
-        .spawn()
-        .expect("the binary can be run");
-    let process = child.id().expect("a running child has an id");
-    let mut usage = Usage::default();
-    let mut ended = Box::pin(finish(child, &arguments));
-    // Samples: the high-water mark only grows, so the last of them is the answer.
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    let output = loop {
-        tokio::select! {
-            output = &mut ended => break output,
-            _ = ticks.tick() => usage.look(process),
-        }
-    };
+    let (output, usage) = watched(&site.sandbox, &arguments).await;
     let _ = output.expect(0);
     (site.json("report.json"), usage)
 }

@@ -13,7 +13,7 @@ use testkit::image::{Content, Family};
 use testkit::software::{skopeo, skopeo_raw};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::big_blob::{MOST_MEMORY, Usage, plant};
+use crate::big_blob::{MOST_MEMORY, plant, watched};
 use crate::site::{self, Site, assert_holds, single, standing};
 
 /// Writes a configuration with the archive `usb.tar` beside the registries.
@@ -619,22 +619,7 @@ async fn a_large_layer_goes_into_an_archive_and_out_of_it_in_bounded_memory() {
         ["copy", &source, "oci-archive:x.tar"],
         ["copy", "oci-archive:x.tar", &target],
     ] {
-        let child = site
-            .sandbox
-            .command(&arguments)
-            .spawn()
-            .expect("the binary can be run");
-        let process = child.id().expect("a running child has an id");
-        let mut usage = Usage::default();
-        let mut ended = Box::pin(finish(child, &arguments));
-        // Samples: the high-water mark only grows, so the last of them is the answer.
-        let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        let output = loop {
-            tokio::select! {
-                output = &mut ended => break output,
-                _ = ticks.tick() => usage.look(process),
-            }
-        };
+        let (output, usage) = watched(&site.sandbox, &arguments).await;
         let _ = output.expect(0);
         let mebibytes = usage.memory >> 20;
         assert!(mebibytes > 1, "the process was seen");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use oci::{Algorithm, Descriptor, Digest, Hasher, MediaType};
-use testkit::binary::finish;
+use testkit::binary::{Output, Sandbox, finish};
 use testkit::image::{Content, Family};
 
 use crate::site::{Site, once};
@@ -51,12 +51,28 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn look(&mut self, process: u32) {
+    fn look(&mut self, process: u32) {
         if let Some(kibibytes) = field(&format!("/proc/{process}/status"), "VmHWM:") {
             self.memory = self.memory.max(kibibytes << 10);
         }
         if let Some(bytes) = field(&format!("/proc/{process}/io"), "write_bytes:") {
             self.written = self.written.max(bytes);
+        }
+    }
+}
+
+/// Runs the binary to its end while its memory and its writes are watched.
+pub(crate) async fn watched(sandbox: &Sandbox, arguments: &[&str]) -> (Output, Usage) {
+    let child = sandbox.command(arguments).spawn().expect("the binary can be run");
+    let process = child.id().expect("a running child has an id");
+    let mut usage = Usage::default();
+    let mut ended = Box::pin(finish(child, arguments));
+    // Samples: the high-water mark only grows, so the last of them is the answer.
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    loop {
+        tokio::select! {
+            output = &mut ended => return (output, usage),
+            _ = ticks.tick() => usage.look(process),
         }
     }
 }
@@ -79,22 +95,7 @@ async fn a_gibibyte_goes_to_three_registries_in_bounded_memory_without_a_file() 
     site.plan(0).await;
 
     let arguments = ["apply", "plan.json", "--report", "report.json"];
-    let child = site
-        .sandbox
-        .command(&arguments)
-        .spawn()
-        .expect("the binary can be run");
-    let process = child.id().expect("a running child has an id");
-    let mut usage = Usage::default();
-    let mut ended = Box::pin(finish(child, &arguments));
-    // Samples: the high-water mark only grows, so the last of them is the answer.
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    let output = loop {
-        tokio::select! {
-            output = &mut ended => break output,
-            _ = ticks.tick() => usage.look(process),
-        }
-    };
+    let (output, usage) = watched(&site.sandbox, &arguments).await;
     let _ = output.expect(0);
     let mebibytes = usage.memory >> 20;
     assert!(mebibytes > 1, "the process was seen");
