@@ -6,9 +6,11 @@ mod support;
 
 use oci::Digest;
 use planner::spec::{Check, Endpoint, ForeignLayers, Mirror, OnChange, Pinned, Referrers, Source, Target};
-use planner::{Moment, ProblemKind, Side, Spec};
+use planner::{Moment, ProblemKind, Side, Spec, Survey};
 use registry::ErrorKind;
-use transship_transfer::{Event, Events, ManifestCache, RunOutcome, discover, rehash, survey};
+use transship_transfer::{
+    Connections, Event, Events, ManifestCache, Reader, RunOutcome, discover, rehash, survey,
+};
 
 use support::fake::{Fake, Trouble};
 use support::image::Image;
@@ -56,6 +58,12 @@ fn spec(pairs: &[(&str, &str)], tag: Option<&str>) -> Spec {
     }
 }
 
+/// Asks everything that a plan depends on.
+async fn asked(spec: &Spec, connections: &Connections, reader: &Reader) -> Survey {
+    let capabilities = connections.capabilities();
+    survey(spec, &capabilities, Moment::default(), reader, &Events::unheard()).await
+}
+
 #[tokio::test]
 async fn surveyed_planned_and_executed_nothing_is_left_to_do() {
     let (image, src, x) = (Image::new("layer"), Fake::new("src"), Fake::new("x"));
@@ -69,28 +77,14 @@ async fn surveyed_planned_and_executed_nothing_is_left_to_do() {
         connections.capabilities(),
         connections.reader(ManifestCache::none()),
     );
-    let first = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &reader,
-        &Events::unheard(),
-    )
-    .await;
+    let first = asked(&spec, &connections, &reader).await;
     assert_eq!(x.writes() + src.writes(), 0);
     let plan = planner::plan(&spec, &capabilities, &first);
     assert_eq!(plan.summary.tags.create, 3);
     let report = run(&plan, &[&src, &x]).await;
     assert_eq!(report.outcome, RunOutcome::Succeeded, "{:?}", report.failures);
     assert!(x.holds("app", &image));
-    let second = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &reader,
-        &Events::unheard(),
-    )
-    .await;
+    let second = asked(&spec, &connections, &reader).await;
     let again = planner::plan(&spec, &capabilities, &second);
     assert!(!again.has_changes(), "{}", again.text());
     let contents = planner::closure(&spec, &capabilities, &second);
@@ -111,14 +105,7 @@ async fn a_registry_that_is_gone_is_asked_once_and_not_for_every_repository() {
     let spec = spec(&pairs, None);
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
-    let survey = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &connections.reader(ManifestCache::none()),
-        &Events::unheard(),
-    )
-    .await;
+    let survey = asked(&spec, &connections, &connections.reader(ManifestCache::none())).await;
     assert!(src.log().len() <= 16, "{}", src.log().len());
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!(plan.blocked.len(), 1);
@@ -139,14 +126,7 @@ async fn failures_in_a_row_are_counted_across_rounds() {
     let spec = spec(&[("src/app", "x/app")], None);
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
-    let survey = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &connections.reader(ManifestCache::none()),
-        &Events::unheard(),
-    )
-    .await;
+    let survey = asked(&spec, &connections, &connections.reader(ManifestCache::none())).await;
     assert!(src.count("GET referrers") <= 16, "{}", src.count("GET referrers"));
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!((plan.blocked.len(), plan.summary.tags.blocked), (1, 40));
@@ -189,14 +169,7 @@ async fn a_problem_with_a_tag_names_it() {
     let spec = spec(&[("src/app", "x/app")], Some("v1"));
     let connections = connect(&[&src, &x]);
     let capabilities = connections.capabilities();
-    let survey = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &connections.reader(ManifestCache::none()),
-        &Events::unheard(),
-    )
-    .await;
+    let survey = asked(&spec, &connections, &connections.reader(ManifestCache::none())).await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert_eq!(plan.blocked[0].tag.as_ref().unwrap().as_str(), "v1");
     assert_eq!(plan.blocked[0].kind, ProblemKind::Auth);
@@ -214,14 +187,7 @@ async fn what_is_missing_or_damaged_is_found_by_reading_it_back() {
         connections.capabilities(),
         connections.reader(ManifestCache::none()),
     );
-    let survey = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &reader,
-        &Events::unheard(),
-    )
-    .await;
+    let survey = asked(&spec, &connections, &reader).await;
     let contents = planner::closure(&spec, &capabilities, &survey);
     let problems = rehash(&contents, &reader, &Events::unheard()).await;
     assert_eq!(problems.len(), 2, "both blobs are missing");
@@ -258,14 +224,7 @@ async fn repositories_are_found_by_globs_and_a_glob_that_finds_nothing_is_told()
         connections.reader(ManifestCache::none()),
     );
     let spec = discover(&spec, &reader).await;
-    let survey = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &reader,
-        &Events::unheard(),
-    )
-    .await;
+    let survey = asked(&spec, &connections, &reader).await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     let blocked: Vec<String> = plan.blocked.iter().map(|problem| problem.error.clone()).collect();
     assert_eq!(blocked.len(), 1);
@@ -295,14 +254,7 @@ async fn a_registry_that_can_not_be_listed_blocks_what_would_be_found_there() {
         connections.reader(ManifestCache::none()),
     );
     let spec = discover(&spec, &reader).await;
-    let survey = survey(
-        &spec,
-        &capabilities,
-        Moment::default(),
-        &reader,
-        &Events::unheard(),
-    )
-    .await;
+    let survey = asked(&spec, &connections, &reader).await;
     let plan = planner::plan(&spec, &capabilities, &survey);
     assert!(plan.ops.is_empty());
     assert!(
