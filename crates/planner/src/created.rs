@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use crate::ask::{Answered, Ask, Gap, both};
 use crate::config::Youth;
-use crate::{Moment, Place, Problem, ProblemKind, Side};
+use crate::content::Way;
+use crate::{Moment, Place, ProblemKind};
 
 /// The largest config that is read, in bytes: real ones have kilobytes.
 pub const MAX_CONFIG: u64 = 4 << 20;
@@ -39,7 +40,7 @@ pub fn created(config: &[u8]) -> Option<Moment> {
 pub(crate) fn youth(ask: &mut Ask<'_>, place: &Place, tag: &Tag, since: Moment) -> Answered<Youth> {
     let gone = || {
         let error = format!("the tag {tag} was listed and is gone");
-        problem(place, ProblemKind::NotFound, error)
+        Way::problem_at(place, ProblemKind::NotFound, error)
     };
     let found = ask.head(place, tag.clone())?.ok_or_else(gone)?;
     let manifest = ask.kept(place, &found.digest)?.ok_or_else(gone)?;
@@ -91,7 +92,7 @@ impl Looking<'_> {
                 "the config {} has {} bytes; no more than {MAX_CONFIG} are read",
                 config.digest, config.size
             );
-            return Err(problem(self.place, ProblemKind::Policy, error));
+            return Err(Way::problem_at(self.place, ProblemKind::Policy, error));
         }
         ask.config(self.place, config)
     }
@@ -133,19 +134,6 @@ impl Looking<'_> {
             None => Ok(None),
         }
     }
-}
-
-fn problem(place: &Place, kind: ProblemKind, error: String) -> Gap {
-    Gap::Blocked(Box::new(Problem {
-        registry: place.registry.clone(),
-        repository: Some(place.repository.clone()),
-        tag: None,
-        side: Side::Source,
-        kind,
-        error,
-        hint: None,
-        tags: 0,
-    }))
 }
 
 /// Returns true for a child that is an image or an index of them, and no attestation.
